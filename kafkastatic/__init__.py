@@ -1,0 +1,32 @@
+"""An asyncio-native Kafka consumer built around static group membership (KIP-345)."""
+
+from kafkastatic import errors, identity
+from kafkastatic._records import ConsumerRecord
+from kafkastatic.config import ConsumerConfig
+from kafkastatic.consumer import Batch, Consumer
+from kafkastatic.errors import FencedInstanceIdError, KafkaError
+from kafkastatic.types import (
+    InstanceId,
+    Membership,
+    OffsetAndMetadata,
+    OffsetAndTimestamp,
+    RebalanceListener,
+    TopicPartition,
+)
+
+__all__ = [
+    "Batch",
+    "Consumer",
+    "ConsumerConfig",
+    "ConsumerRecord",
+    "FencedInstanceIdError",
+    "InstanceId",
+    "KafkaError",
+    "Membership",
+    "OffsetAndMetadata",
+    "OffsetAndTimestamp",
+    "RebalanceListener",
+    "TopicPartition",
+    "errors",
+    "identity",
+]

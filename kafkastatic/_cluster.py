@@ -1,0 +1,67 @@
+"""Metadata answers to cluster snapshots, and what changed between two of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.faults import is_retriable
+from kafkastatic._protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from kafkastatic._protocol.messages.metadata import MetadataResponseTopic
+from kafkastatic.types import Broker, ClusterSnapshot, PartitionInfo, TopicInfo
+
+NO_TOPIC_ID = bytes(16)
+
+
+def request(topics: Iterable[str] | None, *, allow_auto_create: bool) -> MetadataRequest:
+    """Ask for these topics, none of them, or (`None`) all that there are."""
+    wanted = None if topics is None else [MetadataRequestTopic(name=name) for name in sorted(topics)]
+    return MetadataRequest(topics=wanted, allow_auto_topic_creation=allow_auto_create)
+
+
+def merge(old: ClusterSnapshot, answer: MetadataResponse) -> ClusterSnapshot:
+    """The snapshot after an answer.
+
+    Topics that the answer does not name keep their entry. A topic in a passing error keeps its old partitions; a
+    partition whose answer has an older leader epoch than the one known keeps its known leader (KIP-320).
+    """
+    topics = dict(old.topics)
+    for topic in answer.topics:
+        if topic.name is not None:
+            topics[topic.name] = _topic(topic, old.topics.get(topic.name))
+    return ClusterSnapshot(
+        cluster_id=answer.cluster_id or old.cluster_id,
+        brokers={b.node_id: Broker(b.node_id, b.host, b.port, b.rack) for b in answer.brokers},
+        topics=topics,
+    )
+
+
+def _topic(topic: MetadataResponseTopic, old: TopicInfo | None) -> TopicInfo:
+    assert topic.name is not None
+    if topic.error_code != codes.NONE:
+        gone = topic.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION or not is_retriable(topic.error_code)
+        if old is not None and not gone:
+            return attrs.evolve(old, error_code=topic.error_code)
+        return TopicInfo(topic.name, topic.topic_id, {}, topic.error_code)
+    same = old is not None and old.topic_id == topic.topic_id
+    partitions: dict[int, PartitionInfo] = {}
+    for entry in topic.partitions:
+        index = entry.partition_index
+        info = PartitionInfo(index, entry.leader_id, entry.leader_epoch, entry.error_code)
+        known = old.partitions.get(index) if old is not None and same else None
+        partitions[index] = known if known and known.leader_epoch > info.leader_epoch >= 0 else info
+    return TopicInfo(topic.name, topic.topic_id, partitions, codes.NONE, topic.is_internal)
+
+
+def missing(snapshot: ClusterSnapshot, topics: Iterable[str]) -> dict[str, int]:
+    """The topics that cannot be used as the snapshot stands, with their error code (-1: not asked for yet)."""
+    found: dict[str, int] = {}
+    for name in topics:
+        topic = snapshot.topics.get(name)
+        if topic is None:
+            found[name] = -1
+        elif topic.error_code != codes.NONE and not topic.partitions:
+            found[name] = topic.error_code
+    return found

@@ -1,0 +1,1 @@
+"""The client's only loops: they wait, feed the pure machines, and carry out what comes back."""

@@ -1,0 +1,374 @@
+"""All the parts of one consumer, wired, and the supervisor task that they live in."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from kafkastatic import _cluster
+from kafkastatic._drivers.assignment import AssignmentDriver
+from kafkastatic._drivers.coordinator import Coordinator
+from kafkastatic._drivers.fetching import FetchDriver
+from kafkastatic._drivers.handout import Deserializer, HandOut
+from kafkastatic._drivers.log import EventLog
+from kafkastatic._drivers.membership import MembershipDriver
+from kafkastatic._drivers.metadata import MetadataDriver
+from kafkastatic._drivers.offsets import OffsetsDriver
+from kafkastatic._fetch.consumption import Consumption
+from kafkastatic._fetch.positions import Positions
+from kafkastatic._group import member as m
+from kafkastatic._group.assignors import resolve
+from kafkastatic._group.classic import ClassicMember, Settings
+from kafkastatic._net.backoff import Backoff, delay
+from kafkastatic._net.pool import Pool
+from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._runtime import Runtime
+from kafkastatic.config import ConsumerConfig
+from kafkastatic.errors import ConsumerClosedError, IllegalStateError, KafkaError, KafkaTimeoutError
+from kafkastatic.types import ClusterSnapshot, Membership, TopicPartition
+
+ABORT_TIMEOUT = 0.5
+"""Seconds that a close which was cancelled, or ran out of time, may still take."""
+
+
+class Client:
+    """One consumer's parts and their life: start, failure, close.
+
+    Attributes:
+        fatal: what ended the consumer, the first of it.
+        poll_expiry: the last time that `max_poll_interval_ms` was exceeded: the record in hand and seconds beyond.
+    """
+
+    def __init__(
+        self,
+        config: ConsumerConfig,
+        runtime: Runtime,
+        topics: frozenset[str],
+        key_deserializer: Deserializer | None,
+        value_deserializer: Deserializer | None,
+    ) -> None:
+        self.config = config
+        self.runtime = runtime
+        self.topics = topics
+        self.fatal: BaseException | None = None
+        self.poll_expiry: tuple[tuple[str, int, int] | None, float] | None = None
+        self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
+        self.pool = Pool(config, runtime)
+        self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
+        self.positions = Positions()
+        self.consumption = Consumption(
+            self.positions, check_crcs=config.check_crcs, max_decompressed=config.max_decompressed_batch_bytes
+        )
+        self.coordinator = Coordinator(config, self.pool, runtime, self.log) if config.group_id else None
+        self.offsets = OffsetsDriver(
+            config, self.pool, self.metadata, self.coordinator, runtime, identity=self.identity, rejected=self._rejected
+        )
+        self.hand_out = HandOut(
+            self.consumption,
+            key_deserializer,
+            value_deserializer,
+            check=self.check,
+            asked=self._asked,
+            emptied=lambda: self.fetch.wake(),
+        )
+        self.fetch = FetchDriver(
+            config,
+            self.pool,
+            self.metadata,
+            self.offsets,
+            self.positions,
+            runtime,
+            self.log,
+            arrived=self.hand_out.arrived,
+        )
+        self.assignment = AssignmentDriver(
+            config, self.consumption, self.offsets, runtime, self.log, changed=self._assignment_changed
+        )
+        self.membership = self._member() if self.coordinator else None
+        self.manual = False
+        self._supervisor: asyncio.Task[None] | None = None
+        self._scope = anyio.CancelScope()
+        self._ready = anyio.Event()
+        self._close_wanted = anyio.Event()
+        self._closing = False
+        self._leave = False
+        self._calls: set[anyio.CancelScope] = set()
+        self._last_error: KafkaError | None = None
+
+    def _member(self) -> MembershipDriver:
+        config, random = self.config, self.runtime.random
+        assert self.coordinator is not None and config.group_id is not None
+        settings = Settings(
+            group=config.group_id,
+            assignors=resolve(config.partition_assignment_strategy),
+            instance_id=config.group_instance_id,
+            session_timeout=config.session_timeout_ms / 1000,
+            heartbeat_interval=config.heartbeat_interval_ms / 1000,
+            rebalance_timeout=config.max_poll_interval_ms / 1000,
+            drain_timeout=config.drain_timeout,
+            request_timeout=config.request_timeout_ms / 1000,
+            rack=config.client_rack,
+            backoff=lambda n: delay(n, config.retry_backoff_ms, config.retry_backoff_max_ms, random),
+        )
+        return MembershipDriver(
+            ClassicMember(settings, self.topics),
+            self.coordinator,
+            self.metadata,
+            self.assignment,
+            self.runtime,
+            self.log,
+            failed=self.fail,
+        )
+
+    # ── state ──
+
+    def identity(self) -> Membership:
+        """Who commits: the member, or, where partitions were assigned by hand, nobody in particular."""
+        if self.membership is not None and not self.manual:
+            return self.membership.membership
+        return Membership(self.config.group_id or "")
+
+    @property
+    def started(self) -> bool:
+        return self._supervisor is not None
+
+    def check(self) -> None:
+        """Raise what ended the consumer; raise if it was not started, or was closed."""
+        if self.fatal is not None:
+            raise _fresh(self.fatal)
+        if self._supervisor is None:
+            raise IllegalStateError("The consumer was not started.", remedy="Use 'async with', or await start() first.")
+        if self._closing and not self.in_callback:
+            raise ConsumerClosedError("The consumer was closed.", remedy="Make a new Consumer.")
+
+    @property
+    def in_callback(self) -> bool:
+        """Whether the application's rebalance callback is calling."""
+        return self.assignment.callback_task is not None and asyncio.current_task() is self.assignment.callback_task
+
+    @contextmanager
+    def call(self, what: str, timeout: float | None = None) -> Iterator[None]:
+        """Bound one call of the application: by time (`default_api_timeout_ms`), and by the consumer's end."""
+        self.check()
+        seconds = self.config.default_api_timeout_ms / 1000 if timeout is None else timeout
+        scope = anyio.CancelScope(deadline=self.runtime.now() + seconds)
+        self._calls.add(scope)
+        try:
+            with scope:
+                yield
+        finally:
+            self._calls.discard(scope)
+        if scope.cancelled_caught:
+            if self.fatal is not None:
+                raise _fresh(self.fatal)
+            if self._closing:
+                raise ConsumerClosedError(f"{what} was under way when the consumer was closed.")
+            raise KafkaTimeoutError(f"{what} did not end within {seconds:.3g} s.")
+
+    def fail(self, error: BaseException) -> None:
+        """End with this error: it is raised from every pending and later call. The first one counts."""
+        if self.fatal is None:
+            self.fatal = error
+            self._last_words()
+
+    def _last_words(self) -> None:
+        self._close_wanted.set()
+        self.hand_out.arrived()
+        for scope in self._calls:
+            scope.cancel()
+
+    # ── start and close ──
+
+    async def start(self) -> None:
+        """Start the supervisor and wait until the cluster, the topics and the coordinator are found."""
+        if self._supervisor is not None:
+            raise IllegalStateError("The consumer was started already.")
+        identity = f"{self.config.group_id or '-'}/{self.config.group_instance_id or '-'}"
+        self._supervisor = asyncio.create_task(self._supervise(), name=f"kafkastatic:{identity}")
+        limit = self.config.default_api_timeout_ms / 1000
+        try:
+            with anyio.move_on_after(limit):
+                await self._ready.wait()
+        except BaseException:
+            await self._abort()
+            raise
+        if self.fatal is None and not self._ready.is_set():
+            self.fatal = self._why_not_ready(limit)
+        if self.fatal is not None:
+            await self._abort()
+            raise _fresh(self.fatal)
+
+    def _why_not_ready(self, limit: float) -> KafkaError:
+        missing = _cluster.missing(self.metadata.snapshot, self.topics)
+        for topic, code in missing.items():
+            if code > 0:
+                return error_for(code, api="Metadata", topic=topic)
+        last = self._last_error or (self.coordinator.last_error if self.coordinator else None)
+        if last is not None:
+            return last
+        return KafkaTimeoutError(f"The consumer was not ready within {limit:.3g} s.")
+
+    async def aclose(self, leave: bool, timeout: float) -> None:
+        """Close in order within `timeout` seconds, else at once. Returns when nothing is left."""
+        if self._supervisor is None:
+            self._closing = True
+            return
+        if not self._closing:
+            self._closing, self._leave = True, leave
+            self.consumption.stop()
+            self.assignment.close()
+            self._last_words()
+            if not self._ready.is_set():
+                self._scope.cancel()
+        try:
+            await asyncio.wait([self._supervisor], timeout=timeout)
+        except asyncio.CancelledError:
+            await self._abort()
+            raise
+        await self._abort()
+
+    async def _abort(self) -> None:
+        """End whatever still runs, without waiting for the network."""
+        self._closing = True
+        if self._supervisor is None or self._supervisor.done():
+            return
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
+            await asyncio.wait([self._supervisor], timeout=ABORT_TIMEOUT)
+
+    def stop(self) -> None:
+        """End the hand-out after the record in hand."""
+        self.consumption.stop()
+        self.hand_out.arrived()
+
+    # ── the supervisor ──
+
+    async def _supervise(self) -> None:
+        try:
+            with self._scope:
+                await self._live()
+        except BaseException as error:  # a driver broke: the consumer ends with what broke it
+            self.fail(_first(error))
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+        finally:
+            self._ready.set()
+            self._last_words()
+            with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
+                await self.pool.aclose()
+
+    async def _live(self) -> None:
+        await self._bootstrap()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
+            tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
+            if self.membership is not None:
+                tasks.start_soon(self.membership.run, name="kafkastatic:membership")
+                await self.membership.located.wait()
+                tasks.start_soon(self._watch_polls, name="kafkastatic:poll-interval")
+                if self.config.enable_auto_commit:
+                    tasks.start_soon(self._auto_commit, name="kafkastatic:auto-commit")
+            else:
+                self._own_everything(self.metadata.snapshot)
+                self.metadata.watch(self._own_everything)
+            if self.fatal is None:
+                self._ready.set()
+                await self._close_wanted.wait()
+            if self.fatal is None:
+                await self._close()
+            tasks.cancel_scope.cancel()
+
+    async def _bootstrap(self) -> None:
+        """Reach the cluster and see the topics, retrying until the caller's patience ends."""
+        config = self.config
+        backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self.runtime.random)
+        self.metadata.track(self.topics)
+        while True:
+            try:
+                await self.metadata.refresh()
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                self._last_error = error
+            else:
+                self._last_error = None
+                missing = _cluster.missing(self.metadata.snapshot, self.topics)
+                refused = [(topic, code) for topic, code in missing.items() if code > 0 and not is_retriable(code)]
+                if refused:
+                    raise error_for(refused[0][1], api="Metadata", topic=refused[0][0])
+                if not missing:
+                    return
+            await anyio.sleep(backoff.next())
+
+    async def _close(self) -> None:
+        """Commit what is consumed and give the partitions up, leaving the group only when that is wanted."""
+        if self.manual and self.config.enable_auto_commit:
+            await self.assignment.commit(self.consumption.consumed_offsets(), "on_close")
+        if self.membership is not None:
+            self.membership.feed(m.CloseRequested(leave=self._leave))
+            await self.membership.ended.wait()
+
+    def _own_everything(self, snapshot: ClusterSnapshot) -> None:
+        """Without a group, all partitions of the topics are ours."""
+        if self.manual:
+            return
+        found = {TopicPartition(t, p) for t in self.topics if t in snapshot.topics for p in snapshot.topics[t].partitions}
+        new = found - self.positions.partitions()
+        if new:
+            self.positions.add(new)
+            self.fetch.replan()
+
+    # ── clocks ──
+
+    async def _auto_commit(self) -> None:
+        interval = self.config.auto_commit_interval_ms / 1000
+        while True:
+            await anyio.sleep(interval)
+            with anyio.move_on_after(self.config.default_api_timeout_ms / 1000):
+                await self.assignment.commit(self.consumption.consumed_offsets(), "on_timer")
+
+    async def _watch_polls(self) -> None:
+        """Sample the application's progress; nothing of this costs per record. Waiting for records never expires."""
+        assert self.membership is not None
+        interval = self.config.max_poll_interval_ms / 1000
+        step = min(interval / 10, self.config.heartbeat_interval_ms / 1000)
+        progress, since = self.consumption.progress(), self.runtime.now()
+        while True:
+            await anyio.sleep(step)
+            now = self.runtime.now()
+            if self.consumption.waiting or self.consumption.progress() != progress or not len(self.positions):
+                progress, since = self.consumption.progress(), now
+            elif now - since > interval and self.poll_expiry is None:
+                last, excess = self.consumption.last_in_hand(), now - since - interval
+                self.poll_expiry = (last, excess)
+                self.membership.feed(m.PollExpired(last, excess))
+
+    def _asked(self) -> None:
+        self.assignment.asked()
+        if self.poll_expiry is not None and self.membership is not None:
+            self.poll_expiry = None
+            self.membership.feed(m.PollResumed())
+
+    def _rejected(self, code: int) -> None:
+        if self.membership is not None and not self.manual:
+            self.membership.feed(m.CommitRejected(code))
+
+    def _assignment_changed(self) -> None:
+        self.fetch.replan()
+        self.hand_out.arrived()
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first leaf of a group: users are never shown an ExceptionGroup of ours."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _fresh(error: BaseException) -> BaseException:
+    """A copy to raise, so that tracebacks do not pile up on the one that is kept."""
+    return copy.copy(error) if isinstance(error, KafkaError) else error

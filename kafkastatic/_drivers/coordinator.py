@@ -1,0 +1,103 @@
+"""The group's coordinator: found when needed, forgotten when lost."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import anyio
+
+from kafkastatic._drivers.log import EventLog
+from kafkastatic._net.backoff import Backoff
+from kafkastatic._net.pool import Pool, Role, Versions
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.faults import error_for
+from kafkastatic._protocol.messages.find_coordinator import FindCoordinatorRequest
+from kafkastatic._protocol.primitives import Request
+from kafkastatic._runtime import Runtime
+from kafkastatic.config import ConsumerConfig
+from kafkastatic.errors import BrokerUnreachableError, KafkaError
+from kafkastatic.types import Broker
+
+R = TypeVar("R")
+
+_ONE_GROUP = 3
+"""The last version of FindCoordinator that asks for one group only."""
+
+
+class Coordinator:
+    """Requests to whichever broker coordinates the group now.
+
+    Attributes:
+        last_error: the last passing failure of `find`, to name when the time has run out.
+    """
+
+    def __init__(self, config: ConsumerConfig, pool: Pool, runtime: Runtime, log: EventLog) -> None:
+        assert config.group_id is not None
+        self._group = config.group_id
+        self._config = config
+        self._pool = pool
+        self._runtime = runtime
+        self._log = log
+        self._broker: Broker | None = None
+        self._lock = anyio.Lock()
+        self.last_error: KafkaError | None = None
+
+    @property
+    def broker(self) -> Broker | None:
+        return self._broker
+
+    async def find(self) -> Versions:
+        """Find and connect to the coordinator, retrying passing failures; the caller bounds the time.
+
+        Returns:
+            The API versions that it serves.
+
+        Raises:
+            BrokerError: if the cluster refuses for good, for want of rights for instance.
+        """
+        config = self._config
+        backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self._runtime.random)
+        while True:
+            try:
+                broker = await self._locate()
+                return await self._pool.ensure(broker.node_id, timeout=config.request_timeout_ms / 1000)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                self.forget()
+                self.last_error = error
+                self._log.info("coordinator_not_found", error=str(error))
+                await anyio.sleep(backoff.next())
+
+    def forget(self) -> None:
+        self._broker = None
+
+    async def request(self, request: Request[R], role: Role, *, timeout: float, cap: int | None = None) -> R:
+        """Send a request to the coordinator. Raises as `Pool.request`; the coordinator is forgotten then."""
+        try:
+            broker = await self._locate()
+            return await self._pool.request(broker.node_id, request, role, timeout=timeout, cap=cap)
+        except BrokerUnreachableError:
+            self.forget()
+            raise
+
+    def abandon(self, role: Role) -> None:
+        """Close the connection of a role: nobody waits for its answers any more."""
+        if self._broker is not None:
+            self._pool.abandon(self._broker.node_id, role)
+
+    async def _locate(self) -> Broker:
+        if self._broker is not None:
+            return self._broker
+        async with self._lock:
+            if self._broker is None:
+                request = FindCoordinatorRequest(key=self._group, key_type=0)
+                timeout = self._config.request_timeout_ms / 1000
+                answer, address = await self._pool.request_any(request, timeout=timeout, cap=_ONE_GROUP)
+                if answer.error_code != codes.NONE:
+                    raise error_for(
+                        answer.error_code, api="FindCoordinator", detail=answer.error_message, group=self._group
+                    )
+                self._broker = Broker(answer.node_id, answer.host, answer.port)
+                self._pool.add(self._broker, advertised_by=address)
+            return self._broker

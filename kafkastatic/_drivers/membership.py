@@ -1,0 +1,215 @@
+"""Drives a membership machine: feeds it events, carries out its actions, calls it again at its deadline.
+
+There are no rules here: requests and callbacks are child tasks whose end is the next event.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from kafkastatic._drivers.assignment import AssignmentDriver
+from kafkastatic._drivers.coordinator import Coordinator
+from kafkastatic._drivers.log import EventLog
+from kafkastatic._drivers.metadata import MetadataDriver
+from kafkastatic._group import member as m
+from kafkastatic._net.pool import Role
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.messages.describe_groups import DescribeGroupsRequest
+from kafkastatic._runtime import Runtime
+from kafkastatic.errors import FencedInstanceIdError, KafkaError
+from kafkastatic.types import Membership
+
+_JOIN_APIS = frozenset({"JoinGroup", "SyncGroup"})
+
+OWNER_TIMEOUT = 2.0
+"""Seconds for finding out who holds our instance id now."""
+
+CALLBACK_TIMEOUT = 30.0
+"""Seconds that a failing consumer waits for a running callback."""
+
+
+class MembershipDriver:
+    """One membership and its traffic.
+
+    Attributes:
+        located: set when the coordinator was found and its versions will do, or the membership has ended.
+        joined: set while in the group with its callbacks done; set at the end too.
+        ended: set when the membership has ended, in order or not.
+    """
+
+    def __init__(
+        self,
+        member: m.Member,
+        coordinator: Coordinator,
+        metadata: MetadataDriver,
+        assignment: AssignmentDriver,
+        runtime: Runtime,
+        log: EventLog,
+        *,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.located = anyio.Event()
+        self.joined = anyio.Event()
+        self.ended = anyio.Event()
+        self._member = member
+        self._coordinator = coordinator
+        self._metadata = metadata
+        self._assignment = assignment
+        self._runtime = runtime
+        self._log = log
+        self._failed = failed
+        self._inbox: deque[m.Event] = deque()
+        self._arrived = anyio.Event()
+        self._callbacks = anyio.Lock()  # the application's callbacks run one at a time, in order
+        self._joining: anyio.CancelScope | None = None
+        self._over = False
+
+    @property
+    def membership(self) -> Membership:
+        return self._member.membership
+
+    def feed(self, event: m.Event) -> None:
+        """Hand an event to the machine, soon."""
+        self._inbox.append(event)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Run until the membership has ended."""
+        self._metadata.watch(lambda snapshot: self.feed(m.MetadataChanged(snapshot)))
+        self.feed(m.MetadataChanged(self._metadata.snapshot))
+        self.feed(m.Started())
+        try:
+            async with anyio.create_task_group() as tasks:
+                while not self._over:
+                    event = await self._next()
+                    for action in self._member.handle(event, self._runtime.now()):
+                        self._carry_out(action, tasks)
+                    if isinstance(event, m.CoordinatorFound):
+                        self.located.set()
+        finally:
+            self.located.set()
+            self.joined.set()
+            self.ended.set()
+
+    async def _next(self) -> m.Event:
+        """The next event, or the deadline."""
+        if not self._inbox:
+            self._arrived = anyio.Event()
+            deadline = self._member.deadline()
+            with anyio.CancelScope(deadline=float("inf") if deadline is None else deadline):
+                await self._arrived.wait()
+        return self._inbox.popleft() if self._inbox else m.TimerFired()
+
+    def _carry_out(self, action: m.Action, tasks: TaskGroup) -> None:
+        match action:
+            case m.Send():
+                tasks.start_soon(self._send, action, name=f"kafkastatic:{action.request.NAME}")
+            case m.FindCoordinator():
+                tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
+            case m.FetchMetadata():
+                self._metadata.track(action.topics)
+                self.feed(m.MetadataChanged(self._metadata.snapshot))
+            case m.Assign():
+                tasks.start_soon(self._assign, action, name="kafkastatic:on_partitions_assigned")
+            case m.Revoke():
+                tasks.start_soon(self._revoke, action, name="kafkastatic:on_partitions_revoked")
+            case m.Lose():
+                self._assignment.drop(action.partitions)
+                tasks.start_soon(self._lose, action, name="kafkastatic:on_partitions_lost")
+            case m.Report():
+                self._log.info(action.event, **action.fields)
+            case m.Fail():
+                tasks.start_soon(self._fail, action.error, tasks, name="kafkastatic:fail")
+            case m.Stop():
+                self._over = True
+                tasks.cancel_scope.cancel()
+
+    # ── requests ──
+
+    async def _send(self, action: m.Send) -> None:
+        joins = action.request.NAME in _JOIN_APIS
+        if joins and self._joining is not None:
+            # An earlier one that the machine has given up may be parked: whatever it says is of no account.
+            self._joining.cancel()
+            self._coordinator.abandon(Role.JOIN)
+        with anyio.CancelScope() as scope:
+            if joins:
+                self._joining = scope
+            try:
+                role = Role.JOIN if joins else Role.QUICK
+                answer = await self._coordinator.request(action.request, role, timeout=action.timeout)
+            except KafkaError as error:
+                self.feed(m.RequestFailed(action.key, error))
+            else:
+                self.feed(m.Answered(action.key, answer))
+            finally:
+                if self._joining is scope:
+                    self._joining = None
+
+    async def _find(self, after: float) -> None:
+        await anyio.sleep(after)
+        self._coordinator.forget()
+        try:
+            versions = await self._coordinator.find()
+        except KafkaError as error:
+            self.feed(m.CoordinatorRefused(error))
+        else:
+            self.feed(m.CoordinatorFound(versions))
+
+    # ── callbacks ──
+
+    async def _assign(self, action: m.Assign) -> None:
+        error = await self._outcome(partial(self._assignment.assign, action.added))
+        self.joined.set()
+        self.feed(m.AssignFinished(error))
+
+    async def _revoke(self, action: m.Revoke) -> None:
+        self.joined = anyio.Event()
+        revoke = partial(self._assignment.revoke, action.partitions, action.deadline)
+        self.feed(m.RevokeFinished(await self._outcome(revoke)))
+
+    async def _lose(self, action: m.Lose) -> None:
+        self.feed(m.LoseFinished(await self._outcome(partial(self._assignment.lose, action.partitions))))
+
+    async def _outcome(self, callback: Callable[[], Awaitable[None]]) -> BaseException | None:
+        """Run a callback when the one before it is done; what it raises is its outcome."""
+        async with self._callbacks:
+            try:
+                await callback()
+            except Exception as error:
+                return error
+            return None
+
+    # ── the end ──
+
+    async def _fail(self, error: BaseException, tasks: TaskGroup) -> None:
+        """Let on_partitions_lost finish, find out who took over, and report the error once."""
+        with anyio.move_on_after(CALLBACK_TIMEOUT):
+            await anyio.lowlevel.checkpoint()  # the callback's task was started before this one
+            async with self._callbacks:
+                pass
+        if isinstance(error, FencedInstanceIdError):
+            error.owner = await self._owner()
+        self._over = True
+        self._failed(error)
+        tasks.cancel_scope.cancel()
+
+    async def _owner(self) -> str | None:
+        """Who holds our instance id now, as one DescribeGroups tells; `None` if it does not, in time."""
+        who = self.membership
+        request = DescribeGroupsRequest(groups=[who.group])
+        try:
+            answer = await self._coordinator.request(request, Role.QUICK, timeout=OWNER_TIMEOUT)
+        except KafkaError:
+            return None
+        for group in answer.groups:
+            for other in group.members:
+                if group.error_code == codes.NONE and other.group_instance_id == who.instance_id:
+                    return f"{other.client_id} at {other.client_host.lstrip('/')} (member {other.member_id})"
+        return None

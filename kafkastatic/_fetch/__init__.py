@@ -1,0 +1,1 @@
+"""Where each partition stands, what to ask which broker next, and what was handed out. Pure."""

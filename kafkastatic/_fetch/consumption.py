@@ -1,0 +1,323 @@
+"""What the application was handed and what of it is consumed.
+
+The list of a decoded batch and its one shared list iterator are the cursor: `async for` takes records from the
+iterator with no further bookkeeping, and how far it came is read back from the iterator's length hint. Cutting the
+list ends the application's loop over it at the next step.
+
+A record counts as consumed when the next one is asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Container
+from itertools import islice
+
+from kafkastatic._fetch.positions import Held, PartitionState, Positions, Records
+from kafkastatic._records import decode
+from kafkastatic.errors import KafkaError
+from kafkastatic.types import OffsetAndMetadata, TopicPartition
+
+
+class Cursor:
+    """The records of one partition that are being handed out.
+
+    Attributes:
+        iterator: the shared iterator; whoever takes a record from it has been handed it.
+        converted: how many records are deserialised.
+    """
+
+    __slots__ = ("converted", "iterator", "next_offset", "records", "size", "state")
+
+    def __init__(self, state: PartitionState, records: Records, next_offset: int) -> None:
+        self.state = state
+        self.records = records
+        self.iterator = iter(records)
+        self.size = len(records)
+        self.next_offset = next_offset
+        self.converted = 0
+
+    @property
+    def taken(self) -> int:
+        """How many records were handed out."""
+        return self.size - self.iterator.__length_hint__()
+
+    def behind(self, count: int) -> int:
+        """The offset behind the first `count` records."""
+        if count == self.size:
+            return self.next_offset
+        return self.records[count - 1].offset + 1 if count else self.state.handed
+
+    def cut(self) -> Held:
+        """End here: what was not handed out is returned."""
+        taken = self.taken
+        rest = Held(self.records[taken:], self.next_offset, max(self.converted - taken, 0))
+        self.cut_at(taken)
+        return rest
+
+    def cut_at(self, count: int) -> None:
+        """Keep the first `count` records only."""
+        if count < self.size:
+            self.next_offset = self.behind(count)
+            del self.records[count:]
+            self.size = count
+
+
+class Consumption:
+    """Hands out records of `positions` and keeps the books.
+
+    Attributes:
+        cursor: what is being handed out now.
+        asks: counts the asks for more records that reached us, to notice progress.
+        waiting: the application waits for records.
+        stopped: nothing more is handed out.
+    """
+
+    def __init__(self, positions: Positions, *, check_crcs: bool, max_decompressed: int) -> None:
+        self.positions = positions
+        self.cursor: Cursor | None = None
+        self.asks = 0
+        self.waiting = False
+        self.stopped = False
+        self._check_crcs = check_crcs
+        self._max_decompressed = max_decompressed
+        self._in_hand: dict[TopicPartition, PartitionState] = {}  # handed out as lists
+
+    # ── handing out ──
+
+    def ask(self) -> None:
+        """The application asks for the next record: everything handed out before is consumed."""
+        self.asks += 1
+        cursor = self.cursor
+        if cursor is not None and cursor.taken:
+            self._settle(cursor)
+            cursor.state.consumed = cursor.state.handed
+        if cursor is not None and cursor.taken == cursor.size:
+            cursor.state.handed = cursor.state.consumed = cursor.next_offset
+            self._end()
+        for state in self._in_hand.values():
+            state.consumed = state.handed
+        self._in_hand.clear()
+
+    def next(self, only: Container[TopicPartition] | None = None) -> Cursor | None:
+        """The records to hand out now, `None` where nothing is there. Call `ask` first.
+
+        Args:
+            only: take records of these partitions only.
+
+        Raises:
+            KafkaError: what stands at a partition's position and cannot be delivered.
+        """
+        if self.cursor is not None:
+            if only is None or self.cursor.state.tp in only:
+                return self.cursor
+            self._put_back()
+        for state in list(self.positions):
+            if state.paused or state.barred or (only is not None and state.tp not in only):
+                continue
+            cursor = self._open(state)
+            if cursor is not None:
+                self.positions.to_back(state)
+                self.cursor = cursor
+                return cursor
+        return None
+
+    def take(self, cursor: Cursor, limit: int) -> Records:
+        """Up to `limit` records as a list, all of them in hand until the next ask."""
+        records = list(islice(cursor.iterator, limit))
+        self._settle(cursor)
+        self._in_hand[cursor.state.tp] = cursor.state
+        if cursor.taken == cursor.size:
+            cursor.state.handed = cursor.next_offset
+            self._end()
+        return records
+
+    def _open(self, state: PartitionState) -> Cursor | None:
+        """The next records of a partition that has any; empty batches are passed over."""
+        held, state.held = state.held, None
+        if held is not None:
+            return self._begin(state, held)
+        while state.buffer:
+            batch = state.buffer[0]
+            try:
+                records = decode(
+                    batch,
+                    state.tp.topic,
+                    state.tp.partition,
+                    from_offset=state.handed,
+                    check_crcs=self._check_crcs,
+                    max_decompressed=self._max_decompressed,
+                )
+            except KafkaError as error:
+                self.poison(state, error)
+                break
+            state.pop()
+            if records:
+                return self._begin(state, Held(records, batch.next_offset))
+            if state.tp not in self._in_hand:
+                state.consumed = batch.next_offset
+            state.handed = batch.next_offset
+        if state.error is not None:
+            self.positions.to_back(state)
+            raise copy.copy(state.error)
+        return None
+
+    def _begin(self, state: PartitionState, what: Held) -> Cursor:
+        state.open = True
+        cursor = Cursor(state, what.records, what.next_offset)
+        cursor.converted = what.converted
+        return cursor
+
+    def _end(self) -> None:
+        assert self.cursor is not None
+        self.cursor.state.open = False
+        self.cursor = None
+
+    def poison(self, state: PartitionState, error: KafkaError) -> None:
+        """`error` stands behind what can be handed out: every ask that comes to it raises it, until a seek passes."""
+        state.drop()
+        state.error = error
+
+    def poison_at(self, cursor: Cursor, index: int, error: KafkaError) -> None:
+        """`error` stands at the cursor's record number `index`."""
+        cursor.cut_at(index)
+        self.poison(cursor.state, error)
+
+    def _settle(self, cursor: Cursor) -> None:
+        """Read back from the iterator how far the application came."""
+        taken = cursor.taken
+        if taken:
+            if taken > 1:
+                cursor.state.consumed = max(cursor.state.consumed, cursor.behind(taken - 1))
+            cursor.state.handed = cursor.behind(taken)
+
+    # ── the books ──
+
+    def settle(self) -> None:
+        """Bring `handed` and `consumed` up to date; the record in hand stays unconsumed."""
+        if self.cursor is not None:
+            self._settle(self.cursor)
+
+    def handed_offsets(self, partitions: Collection[TopicPartition] | None = None) -> dict[TopicPartition, int]:
+        """What an explicit commit covers: everything handed out, where that is not committed yet."""
+        self.settle()
+        return {
+            state.tp: state.handed
+            for state in self._known(partitions)
+            if state.committed is None or state.committed.offset != state.handed
+        }
+
+    def consumed_offsets(self, partitions: Collection[TopicPartition] | None = None) -> dict[TopicPartition, int]:
+        """What auto-commit covers: everything consumed, where that is ahead of what is committed."""
+        self.settle()
+        return {
+            state.tp: state.consumed
+            for state in self._known(partitions)
+            if state.committed is None or state.committed.offset != state.consumed
+        }
+
+    def _known(self, partitions: Collection[TopicPartition] | None) -> list[PartitionState]:
+        return [
+            state
+            for state in self.positions
+            if state.fetch_at is not None and (partitions is None or state.tp in partitions)
+        ]
+
+    def committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
+        """Take note of what the coordinator has accepted."""
+        for tp, offset in offsets.items():
+            state = self.positions.get(tp)
+            if state is not None:
+                state.committed = offset
+
+    def in_hand(self) -> dict[TopicPartition, int]:
+        """The partitions of which the application has records in hand that are not committed, with the last offset."""
+        self.settle()
+        states = dict(self._in_hand)
+        if self.cursor is not None and self.cursor.taken and not self.waiting:
+            states[self.cursor.state.tp] = self.cursor.state
+        return {
+            tp: state.handed - 1
+            for tp, state in states.items()
+            if state.handed > state.consumed and not (state.committed and state.committed.offset >= state.handed)
+        }
+
+    def last_in_hand(self) -> tuple[str, int, int] | None:
+        """Topic, partition and offset of the record that the application works on."""
+        held = self.in_hand()
+        if self.cursor is not None and self.cursor.taken and not self.waiting:
+            tp = self.cursor.state.tp
+            return (tp.topic, tp.partition, self.cursor.records[self.cursor.taken - 1].offset)
+        return next(((tp.topic, tp.partition, offset) for tp, offset in held.items()), None)
+
+    def progress(self) -> object:
+        """A value that changes whenever the application asks for another record."""
+        return (self.asks, id(self.cursor), self.cursor.taken if self.cursor is not None else -1)
+
+    # ── interruptions ──
+
+    def count_in_hand(self) -> None:
+        """The record in hand is done: a clean end of `async with` says so."""
+        self.ask()
+
+    def hold(self, partitions: Collection[TopicPartition]) -> None:
+        """Hand out nothing more of partitions that are about to go; the record in hand stays in hand."""
+        for tp in partitions:
+            state = self.positions.get(tp)
+            if state is not None:
+                state.barred = True
+        if self.cursor is not None and self.cursor.state.tp in partitions:
+            self.cursor.cut()
+            self._settle(self.cursor)
+
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """The partitions are gone: what is in hand of them can never be consumed."""
+        if self.cursor is not None and self.cursor.state.tp in partitions:
+            self.cursor.cut()
+            self._end()
+        for tp in partitions:
+            self._in_hand.pop(tp, None)
+        self.positions.remove(partitions)
+
+    def pause(self, tp: TopicPartition) -> None:
+        """Hold a partition's records back; the record in hand stays in hand."""
+        state = self.positions[tp]
+        state.paused = True
+        if self.cursor is not None and self.cursor.state is state:
+            self._put_back()
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Go on at `offset`; the record in hand is no longer of any account."""
+        self._leave(tp)
+        self.positions[tp].move(offset)
+
+    def seek_by_time(self, tp: TopicPartition, timestamp: int) -> None:
+        self._leave(tp)
+        self.positions[tp].move_by_time(timestamp)
+
+    def stop(self) -> None:
+        """End the application's loop after the record in hand."""
+        self.stopped = True
+        if self.cursor is not None:
+            self.cursor.cut()
+
+    def _leave(self, tp: TopicPartition) -> None:
+        state = self.positions[tp]
+        if self.cursor is not None and self.cursor.state is state:
+            self.cursor.cut()
+            self._end()
+        self._in_hand.pop(tp, None)
+
+    def _put_back(self) -> None:
+        """Keep what is not handed out of the cursor for later, and what is in hand in the books."""
+        cursor = self.cursor
+        assert cursor is not None
+        rest = cursor.cut()
+        self._settle(cursor)
+        if rest.records:
+            cursor.state.held = rest
+        if cursor.taken and not self.waiting:
+            self._in_hand[cursor.state.tp] = cursor.state
+        self._end()
+
+

@@ -1,0 +1,185 @@
+"""The state of each assigned partition, from the offset to fetch down to the offset that may be committed.
+
+    committed <= consumed <= handed <= fetch_at
+
+`consumed` lags behind `handed` by what the application has in hand: a record counts as consumed when the next one
+is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from kafkastatic._records import ConsumerRecord, RawBatch
+from kafkastatic.errors import IllegalStateError, KafkaError
+from kafkastatic.types import OffsetAndMetadata, TopicPartition
+
+Records = list[ConsumerRecord[bytes, bytes]]
+
+LATEST = -1
+EARLIEST = -2
+"""Timestamps that ListOffsets takes for the ends of a log."""
+
+
+class Held:
+    """Decoded records to be handed out, the offset behind them, and how many are deserialised."""
+
+    __slots__ = ("converted", "next_offset", "records")
+
+    def __init__(self, records: Records, next_offset: int, converted: int = 0) -> None:
+        self.records = records
+        self.next_offset = next_offset
+        self.converted = converted
+
+
+class PartitionState:
+    """One assigned partition.
+
+    Attributes:
+        fetch_at: the next offset to fetch; `None` until the start is known.
+        handed: the next offset to hand out: the application's position.
+        consumed: the next offset behind everything that is consumed: what auto-commit may commit.
+        committed: the last offset known to be committed.
+        barred: neither fetched nor handed out: it is being set up, or given up.
+        reset: the timestamp to look up by ListOffsets, where a reset is wanted.
+        buffer, buffered: fetched batches, undecoded, and their bytes.
+        held: decoded records that were put back.
+        open: its records are being handed out by a cursor.
+        error: what stands at `handed` and cannot be delivered; a seek removes it.
+        version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
+        high_watermark, log_start: as the last fetch answer told them.
+        retry_at: no fetch before this time.
+    """
+
+    __slots__ = (
+        "buffer",
+        "buffered",
+        "committed",
+        "consumed",
+        "error",
+        "fetch_at",
+        "handed",
+        "held",
+        "high_watermark",
+        "barred",
+        "log_start",
+        "open",
+        "paused",
+        "reset",
+        "retry_at",
+        "tp",
+        "version",
+    )
+
+    def __init__(self, tp: TopicPartition) -> None:
+        self.tp = tp
+        self.fetch_at: int | None = None
+        self.handed = -1
+        self.consumed = -1
+        self.committed: OffsetAndMetadata | None = None
+        self.reset: int | None = None
+        self.buffer: deque[RawBatch] = deque()
+        self.buffered = 0
+        self.held: Held | None = None
+        self.error: KafkaError | None = None
+        self.open = False
+        self.paused = False
+        self.barred = False
+        self.version = 0
+        self.high_watermark: int | None = None
+        self.log_start: int | None = None
+        self.retry_at = 0.0
+
+    def move(self, offset: int) -> None:
+        """Go on at `offset`, whatever was fetched before."""
+        self.drop()
+        self.fetch_at = self.handed = self.consumed = offset
+        self.reset = None
+
+    def move_by_time(self, timestamp: int) -> None:
+        """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
+        self.drop()
+        self.fetch_at = None
+        self.reset = timestamp
+
+    def drop(self) -> None:
+        """Forget what was fetched and is not handed out; answers under way become stale."""
+        self.version += 1
+        self.buffer.clear()
+        self.buffered = 0
+        self.held = self.error = None
+        if self.fetch_at is not None:
+            self.fetch_at = self.handed
+
+    def push(self, batch: RawBatch) -> None:
+        self.buffer.append(batch)
+        self.buffered += batch.size
+        self.fetch_at = batch.next_offset
+
+    def pop(self) -> RawBatch:
+        batch = self.buffer.popleft()
+        self.buffered -= batch.size
+        return batch
+
+    @property
+    def lag(self) -> int | None:
+        """How many offsets are behind the position, as of the last fetch; `None` before one."""
+        if self.high_watermark is None or self.fetch_at is None:
+            return None
+        return max(self.high_watermark - self.handed, 0)
+
+
+class Positions:
+    """The assigned partitions, in the order in which they take turns."""
+
+    def __init__(self) -> None:
+        self._states: dict[TopicPartition, PartitionState] = {}
+
+    def __iter__(self) -> Iterator[PartitionState]:
+        return iter(self._states.values())
+
+    def __contains__(self, tp: object) -> bool:
+        return tp in self._states
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def get(self, tp: TopicPartition) -> PartitionState | None:
+        return self._states.get(tp)
+
+    def __getitem__(self, tp: TopicPartition) -> PartitionState:
+        """Raises `IllegalStateError` for a partition that is not assigned."""
+        state = self._states.get(tp)
+        if state is None:
+            raise IllegalStateError(
+                f"{tp[0]}-{tp[1]} is not assigned to this consumer.", remedy="See assignment() for what is."
+            )
+        return state
+
+    def add(self, partitions: Iterable[TopicPartition]) -> None:
+        for tp in sorted(partitions):
+            self._states.setdefault(tp, PartitionState(tp))
+
+    def remove(self, partitions: Iterable[TopicPartition]) -> None:
+        for tp in partitions:
+            state = self._states.pop(tp, None)
+            if state is not None:
+                state.drop()
+
+    def to_back(self, state: PartitionState) -> None:
+        """Let the other partitions take their turn first."""
+        if self._states.pop(state.tp, None) is not None:
+            self._states[state.tp] = state
+
+    def partitions(self) -> frozenset[TopicPartition]:
+        return frozenset(self._states)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes fetched and not handed out."""
+        return sum(state.buffered for state in self._states.values())
+
+    def unresolved(self) -> list[PartitionState]:
+        """Partitions whose starting offset has to be found out."""
+        return [state for state in self if state.fetch_at is None and state.error is None and not state.barred]

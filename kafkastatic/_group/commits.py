@@ -1,0 +1,94 @@
+"""Offset commits: the request, stamped with the identity, and what its answer means. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.faults import is_retriable
+from kafkastatic._protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition
+
+HIGHEST = 9
+"""The last version that names topics."""
+
+IDENTITY = frozenset(
+    {codes.FENCED_INSTANCE_ID, codes.UNKNOWN_MEMBER_ID, codes.ILLEGAL_GENERATION, codes.REBALANCE_IN_PROGRESS}
+)
+"""Codes that judge the member, not the offsets."""
+
+
+class Verdict(enum.Enum):
+    DONE = "done"
+    RETRY = "retry"  # the same request may succeed after a backoff
+    MOVED = "moved"  # so it may, at another coordinator
+    REJECTED = "rejected"  # the member is not, or not now, what the coordinator knows
+    REFUSED = "refused"  # these offsets will never be accepted
+
+
+@attrs.frozen
+class Outcome:
+    """What became of a commit.
+
+    Attributes:
+        code: the error code that decided, 0 when done.
+        refused: the code of each partition that was not committed.
+    """
+
+    verdict: Verdict
+    code: int = codes.NONE
+    refused: Mapping[TopicPartition, int] = attrs.field(factory=dict[TopicPartition, int])
+
+
+def request(who: Membership, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> OffsetCommitRequest:
+    """A commit of `who`. Without a member id it is a simple one, which must not name the instance id either:
+    the coordinator would take it for a fenced member's.
+    """
+    topics: dict[str, OffsetCommitRequestTopic] = {}
+    for tp, offset in sorted(offsets.items()):
+        topic = topics.setdefault(tp[0], OffsetCommitRequestTopic(name=tp[0], partitions=[]))
+        topic.partitions.append(
+            OffsetCommitRequestPartition(
+                partition_index=tp[1],
+                committed_offset=offset.offset,
+                committed_leader_epoch=offset.leader_epoch,
+                committed_metadata=offset.metadata,
+            )
+        )
+    return OffsetCommitRequest(
+        group_id=who.group,
+        generation_id_or_member_epoch=who.epoch if who.member_id else -1,
+        member_id=who.member_id,
+        group_instance_id=who.instance_id if who.member_id else None,
+        topics=list(topics.values()),
+    )
+
+
+def classify(answer: OffsetCommitResponse) -> Outcome:
+    """The gravest of the answer's codes decides, in the order of `Verdict` from the end; identity before offsets."""
+    refused = {
+        TopicPartition(topic.name, partition.partition_index): partition.error_code
+        for topic in answer.topics
+        for partition in topic.partitions
+        if partition.error_code != codes.NONE
+    }
+    found = set(refused.values())
+    if not found:
+        return Outcome(Verdict.DONE)
+    ranked = (
+        (Verdict.REJECTED, found & IDENTITY),
+        (Verdict.MOVED, found & {codes.NOT_COORDINATOR, codes.COORDINATOR_NOT_AVAILABLE}),
+        (Verdict.REFUSED, {code for code in found if not is_retriable(code)}),
+        (Verdict.REFUSED, found & {codes.UNKNOWN_TOPIC_OR_PARTITION}),
+        (Verdict.RETRY, found),
+    )
+    verdict, decisive = next((verdict, some) for verdict, some in ranked if some)
+    return Outcome(verdict, min(decisive, key=lambda code: code != codes.FENCED_INSTANCE_ID), refused)

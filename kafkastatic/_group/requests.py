@@ -1,0 +1,99 @@
+"""Group requests, each stamped with the member's whole identity.
+
+This is the only place that builds them. A request that left the instance id out would be answered with
+UNKNOWN_MEMBER_ID instead of FENCED_INSTANCE_ID once the member is replaced (KIP-345), and a client that then
+rejoins would evict its own healthy successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kafkastatic._protocol.consumer_protocol import decode_subscription, encode_assignment, encode_subscription
+from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
+from kafkastatic._protocol.messages.join_group import (
+    JoinGroupRequest,
+    JoinGroupRequestProtocol,
+    JoinGroupResponseMember,
+)
+from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest, MemberIdentity
+from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from kafkastatic.types import Assignor, Membership, MemberSubscription, TopicPartition
+
+PROTOCOL_TYPE = "consumer"
+
+
+def join(
+    who: Membership,
+    *,
+    topics: frozenset[str],
+    assignors: Sequence[Assignor],
+    session_timeout_ms: int,
+    rebalance_timeout_ms: int,
+    generation: int,
+    rack: str | None,
+    reason: str,
+) -> JoinGroupRequest:
+    """Join, or rejoin. `generation` is the last one we were in: bytes that differ make the broker rebalance."""
+    metadata = encode_subscription(sorted(topics), None, [], generation, rack)
+    return JoinGroupRequest(
+        group_id=who.group,
+        session_timeout_ms=session_timeout_ms,
+        rebalance_timeout_ms=rebalance_timeout_ms,
+        member_id=who.member_id,
+        group_instance_id=who.instance_id,
+        protocol_type=PROTOCOL_TYPE,
+        protocols=[JoinGroupRequestProtocol(name=assignor.name, metadata=metadata) for assignor in assignors],
+        reason=reason,
+    )
+
+
+def sync(
+    who: Membership, protocol: str, assignments: Mapping[str, Sequence[TopicPartition]] | None = None
+) -> SyncGroupRequest:
+    """Ask for our assignment; a leader that balanced sends everybody's."""
+    return SyncGroupRequest(
+        group_id=who.group,
+        generation_id=who.epoch,
+        member_id=who.member_id,
+        group_instance_id=who.instance_id,
+        protocol_type=PROTOCOL_TYPE,
+        protocol_name=protocol,
+        assignments=[
+            SyncGroupRequestAssignment(member_id=member, assignment=encode_assignment(partitions))
+            for member, partitions in (assignments or {}).items()
+        ],
+    )
+
+
+def heartbeat(who: Membership) -> HeartbeatRequest:
+    return HeartbeatRequest(
+        group_id=who.group, generation_id=who.epoch, member_id=who.member_id, group_instance_id=who.instance_id
+    )
+
+
+def leave(who: Membership, reason: str) -> LeaveGroupRequest:
+    """Leave by member id, never by instance id alone: that would remove whoever holds the id now."""
+    return LeaveGroupRequest(
+        group_id=who.group,
+        member_id=who.member_id,
+        members=[MemberIdentity(member_id=who.member_id, group_instance_id=who.instance_id, reason=reason)],
+    )
+
+
+def subscription(member: JoinGroupResponseMember) -> MemberSubscription:
+    """What a member told the leader.
+
+    Raises:
+        ProtocolError: if its metadata does not parse.
+    """
+    parsed = decode_subscription(member.metadata)
+    return MemberSubscription(
+        member_id=member.member_id,
+        instance_id=member.group_instance_id,
+        topics=parsed.topics,
+        user_data=parsed.user_data,
+        owned=parsed.owned,
+        generation=parsed.generation,
+        rack=parsed.rack,
+    )

@@ -1,0 +1,129 @@
+"""One connection to a broker: requests go out pipelined, answers find their caller by correlation id.
+
+Death is a state: the first cause wakes every waiter and meets every later caller. A cancelled caller only
+forgets its waiter; its answer is still read and dropped, and the stream stays whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any, TypeVar
+
+import anyio
+
+from kafkastatic._net.transport import FrameProtocol
+from kafkastatic._protocol.framing import decode_response, encode_request, response_correlation_id
+from kafkastatic._protocol.primitives import Request
+from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
+
+R = TypeVar("R")
+
+
+class Connection:
+    """A connected stream and the requests in flight on it. Made by `pool.py`.
+
+    Args:
+        address: `"host:port"`, for messages.
+        client_id: sent with every request.
+    """
+
+    def __init__(self, address: str, client_id: str) -> None:
+        self.address = address
+        self._client_id = client_id
+        self._protocol = FrameProtocol(self._take_frame, self._lost)
+        self._transport: asyncio.Transport | None = None
+        self._waiters: dict[int, asyncio.Future[bytearray]] = {}
+        self._last_id = 0
+        self._dead: KafkaError | None = None
+
+    def factory(self) -> FrameProtocol:
+        return self._protocol
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    @property
+    def alive(self) -> bool:
+        return self._dead is None
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait for an answer."""
+        return sum(not waiter.done() for waiter in self._waiters.values())
+
+    async def request(self, request: Request[R], version: int, timeout: float) -> R:
+        """Send a request and wait for its answer.
+
+        A broker serves one request per connection at a time, so an answer that does not come within `timeout`
+        seconds blocks all behind it: the connection is closed then.
+
+        Raises:
+            BrokerUnreachableError: if the connection is or goes dead.
+            KafkaTimeoutError: if no answer came in time.
+            UnsupportedVersionError: if the request cannot be said in this version.
+            ProtocolError: if the answer does not parse; the connection is closed.
+        """
+        frame = await self.exchange(request, version, timeout)
+        try:
+            return decode_response(request, frame, version)
+        except ProtocolError as error:
+            error = ProtocolError(f"{self.address} answered {request.NAME} v{version} with bytes that do not parse: {error}")
+            self.close(error)
+            raise error from None
+
+    async def exchange(self, request: Request[Any], version: int, timeout: float) -> bytearray:
+        """As `request`, but return the answer's whole frame undecoded."""
+        if self._dead is not None:
+            raise copy.copy(self._dead)
+        assert self._transport is not None
+        correlation_id = self._last_id = (self._last_id + 1) & 0x7FFFFFFF
+        data = encode_request(request, version, correlation_id, self._client_id)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters[correlation_id] = waiter
+        self._transport.write(data)
+        with anyio.move_on_after(timeout) as scope:
+            return await waiter
+        assert scope.cancelled_caught
+        late = KafkaTimeoutError(f"{self.address} did not answer {request.NAME} within {timeout:.3g} s.")
+        self.close(late)
+        raise late
+
+    def close(self, cause: KafkaError | None = None) -> None:
+        """Close at once; every waiter is told `cause`."""
+        self._die(cause or BrokerUnreachableError(f"The connection to {self.address} was closed.", address=self.address))
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Return when the socket is gone."""
+        if self._transport is not None:
+            await self._protocol.closed.wait()
+
+    def _take_frame(self, frame: bytearray) -> None:
+        try:
+            correlation_id = response_correlation_id(frame)
+        except ProtocolError as error:
+            self.close(error)
+            return
+        waiter = self._waiters.pop(correlation_id, None)
+        if waiter is None:
+            self.close(ProtocolError(f"{self.address} answered a request that was not sent ({correlation_id})."))
+        elif not waiter.done():
+            waiter.set_result(frame)
+
+    def _lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, KafkaError):
+            self._die(exc)
+            return
+        reason = f": {exc}" if exc else ""
+        self._die(BrokerUnreachableError(f"{self.address} closed the connection{reason}.", address=self.address))
+
+    def _die(self, cause: KafkaError) -> None:
+        if self._dead is not None:
+            return
+        self._dead = cause
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters.values():
+            if not waiter.done():
+                waiter.set_exception(copy.copy(cause))

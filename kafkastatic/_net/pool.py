@@ -1,0 +1,329 @@
+"""The brokers of one cluster and their connections.
+
+A broker serves one request per connection at a time, so what may wait long never shares a connection with what
+must be quick. Per broker there is one connection for each `Role`, opened when it is first needed.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from ssl import SSLError
+from typing import Any, TypeVar
+
+import anyio
+import attrs
+
+from kafkastatic._net.backoff import Backoff
+from kafkastatic._net.connection import Connection
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.framing import decode_response
+from kafkastatic._protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkastatic._protocol.primitives import Request
+from kafkastatic._protocol.versions import negotiate
+from kafkastatic._runtime import Runtime
+from kafkastatic.config import ConsumerConfig
+from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
+from kafkastatic.types import Broker
+
+R = TypeVar("R")
+
+Versions = Mapping[int, tuple[int, int]]
+
+_VERSION = "0.1.0"
+
+
+class Role(enum.Enum):
+    """What a connection is for."""
+
+    FETCH = "fetch"  # long polls
+    JOIN = "join"  # JoinGroup and SyncGroup, parked for as long as a rebalance takes
+    SLOW = "slow"  # whatever else may wait long: creating topics, acks=all
+    QUICK = "quick"  # heartbeats, commits, lookups
+
+
+@attrs.define(eq=False)
+class _Node:
+    """A broker, or a bootstrap server, at one address."""
+
+    host: str
+    port: int
+    backoff: Backoff
+    advertised_by: str | None = None
+    versions: Versions | None = None
+    connections: dict[Role, Connection] = attrs.field(factory=dict[Role, Connection])
+    locks: dict[Role, anyio.Lock] = attrs.field(factory=dict[Role, anyio.Lock])
+    not_before: float = 0.0
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        return any(connection.alive for connection in self.connections.values())
+
+
+class Pool:
+    """Requests to brokers by node id, over connections that are opened, kept and reopened here."""
+
+    def __init__(self, config: ConsumerConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._nodes: dict[str, _Node] = {}
+        self._addresses: dict[int, str] = {}
+        self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
+        self._closed = False
+
+    # ── requests ──
+
+    async def request(
+        self, node_id: int, request: Request[R], role: Role, *, timeout: float, cap: int | None = None
+    ) -> R:
+        """Send a request to a broker and return its answer.
+
+        Args:
+            timeout: seconds for all of it, the opening of a connection included.
+            cap: the highest version to use, below our own highest.
+
+        Raises:
+            BrokerUnreachableError: if the broker is not known, or no connection to it can be made or kept.
+            KafkaTimeoutError: if the time ran out.
+            UnsupportedVersionError: if broker and client share no version, or the request does not fit in it.
+            ProtocolError: if the other side does not speak Kafka's protocol.
+        """
+        address = self._addresses.get(node_id)
+        if address is None:
+            raise BrokerUnreachableError(f"Broker {node_id} is not in the cluster's metadata.", address=f"broker {node_id}")
+        return await self._request(self._nodes[address], request, role, timeout, cap)
+
+    async def request_any(self, request: Request[R], *, timeout: float, cap: int | None = None) -> tuple[R, str]:
+        """Send a request to whichever broker answers first, tried one after another.
+
+        Connected brokers come first, then the known ones, then the bootstrap servers.
+
+        Returns:
+            The answer, and the address that gave it.
+
+        Raises:
+            BrokerUnreachableError: if none of them answered; all are named.
+        """
+        failures: list[tuple[str, KafkaError]] = []
+        try:
+            with anyio.fail_after(timeout):
+                for node in self._candidates():
+                    try:
+                        return await self._request(node, request, Role.QUICK, timeout, cap), node.address
+                    except KafkaError as error:
+                        failures.append((node.address, error))
+        except TimeoutError:
+            pass
+        raise self._none_answered(failures) from (failures[-1][1] if failures else None)
+
+    def versions(self, node_id: int) -> Versions:
+        """The API versions that a broker serves, `(lowest, highest)` by API key; empty before it was asked."""
+        node = self._nodes.get(self._addresses.get(node_id, ""))
+        return node.versions or {} if node else {}
+
+    async def ensure(self, node_id: int, *, timeout: float) -> Versions:
+        """Connect to a broker, if need be, and return the API versions that it serves. Raises as `request` does."""
+        node = self._nodes.get(self._addresses.get(node_id, ""))
+        if node is None:
+            raise BrokerUnreachableError(f"Broker {node_id} is not in the cluster's metadata.", address=f"broker {node_id}")
+        await self._connection(node, Role.QUICK)
+        return node.versions or {}
+
+    def _candidates(self) -> list[_Node]:
+        known = [self._nodes[address] for address in self._addresses.values()]
+        nodes = list(dict.fromkeys([*known, *self._bootstrap]))
+        start = int(self._runtime.random() * len(nodes))
+        nodes = nodes[start:] + nodes[:start]  # spread the load of many clients
+        return sorted(nodes, key=lambda node: (not node.alive, node.not_before))
+
+    def _none_answered(self, failures: list[tuple[str, KafkaError]]) -> KafkaError:
+        protocol = [error for _, error in failures if isinstance(error, ProtocolError)]
+        if protocol and len(protocol) == len(failures):
+            return protocol[0]
+        names = ", ".join(dict.fromkeys(address for address, _ in failures)) or ", ".join(self._config.bootstrap_servers)
+        reasons = "; ".join(dict.fromkeys(str(error.args[0]) for _, error in failures))
+        return BrokerUnreachableError(
+            f"No broker answered: {reasons or 'the time ran out'}",
+            address=names,
+            remedy="Check bootstrap_servers, and that this machine can reach them.",
+        )
+
+    async def _request(self, node: _Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
+        deadline = self._runtime.now() + timeout
+        try:
+            with anyio.fail_after(timeout):
+                connection = await self._connection(node, role)
+        except TimeoutError:
+            raise KafkaTimeoutError(f"No connection to {node.address} within {timeout:.3g} s.") from None
+        version = negotiate(type(request), node.versions or {}, cap)
+        return await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
+
+    # ── brokers ──
+
+    def update(self, brokers: Iterable[Broker], advertised_by: str | None = None) -> None:
+        """Take over the cluster's brokers as metadata names them, told by `advertised_by`."""
+        self._addresses = {}
+        for broker in brokers:
+            self.add(broker, advertised_by)
+        keep = {*self._addresses.values(), *(node.address for node in self._bootstrap)}
+        for address in [address for address in self._nodes if address not in keep]:
+            node = self._nodes.pop(address)
+            for connection in node.connections.values():
+                connection.close()
+
+    def add(self, broker: Broker, advertised_by: str | None = None) -> None:
+        """Know one broker more, or that it is reached elsewhere now."""
+        node = self._node(broker.host, broker.port)
+        if node.advertised_by is None and node not in self._bootstrap:
+            node.advertised_by = advertised_by
+        self._addresses[broker.node_id] = node.address
+
+    def _node(self, host: str, port: int) -> _Node:
+        address = f"{host}:{port}"
+        if address not in self._nodes:
+            config = self._config
+            backoff = Backoff(config.reconnect_backoff_ms, config.reconnect_backoff_max_ms, self._runtime.random)
+            self._nodes[address] = _Node(host, port, backoff)
+        return self._nodes[address]
+
+    def abandon(self, node_id: int, role: Role) -> None:
+        """Close a connection whose answers nobody waits for any more."""
+        node = self._nodes.get(self._addresses.get(node_id, ""))
+        connection = node.connections.pop(role, None) if node else None
+        if connection is not None:
+            connection.close()
+
+    async def aclose(self) -> None:
+        """Close every connection and wait until the sockets are gone."""
+        self._closed = True
+        connections = [connection for node in self._nodes.values() for connection in node.connections.values()]
+        for connection in connections:
+            connection.close()
+        for connection in connections:
+            await connection.wait_closed()
+
+    # ── connections ──
+
+    async def _connection(self, node: _Node, role: Role) -> Connection:
+        connection = node.connections.get(role)
+        if connection is not None and connection.alive:
+            return connection
+        lock = node.locks.setdefault(role, anyio.Lock())
+        async with lock:
+            connection = node.connections.get(role)
+            if connection is None or not connection.alive:
+                connection = await self._open_when_allowed(node)
+                node.connections[role] = connection
+            return connection
+
+    async def _open_when_allowed(self, node: _Node) -> Connection:
+        if self._closed:
+            raise BrokerUnreachableError("The consumer is closed.", address=node.address)
+        wait = node.not_before - self._runtime.now()
+        if wait > 0:
+            await anyio.sleep(wait)
+        if not node.alive:
+            node.versions = None  # the broker may have been replaced by another release
+        try:
+            connection = await self._open(node)
+        except KafkaError:
+            node.not_before = self._runtime.now() + node.backoff.next()
+            raise
+        node.backoff.reset()
+        return connection
+
+    async def _open(self, node: _Node) -> Connection:
+        """Connect, and ask for the API versions where they are not known."""
+        setup = self._config.socket_connection_setup_timeout_ms / 1000
+        connection: Connection | None = None
+        try:
+            with anyio.fail_after(setup):
+                connection = await self._dial(node)
+                if node.versions is None:
+                    node.versions = await _ask_versions(connection, setup)
+        except TimeoutError:
+            error = self._unreachable(node, f"no answer within {setup:.3g} s", None)
+        except KafkaError as caught:
+            error = self._unreachable(node, str(caught.args[0]), None) if caught.retriable else caught
+        except OSError as caught:
+            error = self._unreachable(node, _reason(caught), caught)
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        else:
+            return connection
+        if connection is not None:
+            connection.close()
+        raise error
+
+    async def _dial(self, node: _Node) -> Connection:
+        """The first of the host's addresses that takes a connection."""
+        last: OSError = OSError("the name has no address")
+        for address in await self._runtime.resolve(node.host, node.port):
+            connection = Connection(node.address, self._config.client_id)
+            try:
+                transport, _ = await self._runtime.connect(
+                    connection.factory, address, node.port, ssl=self._config.ssl_context, server_hostname=node.host.strip("[]")
+                )
+            except OSError as error:
+                last = error
+                continue
+            connection.attach(transport)
+            return connection
+        raise last
+
+    def _unreachable(self, node: _Node, reason: str, cause: OSError | None) -> BrokerUnreachableError:
+        error = BrokerUnreachableError(
+            f"Cannot use broker {node.address}: {reason}"
+            + (f" (the address that {node.advertised_by} advertises)" if node.advertised_by else "")
+            + ".",
+            address=node.address,
+            advertised_by=node.advertised_by,
+            remedy="Check the broker's advertised.listeners: this machine must be able to reach them."
+            if node.advertised_by
+            else "Check the address and that a broker listens there.",
+        )
+        error.__cause__ = cause
+        return error
+
+
+async def _ask_versions(connection: Connection, timeout: float) -> Versions:
+    """Which API versions a broker serves.
+
+    A broker that does not know our version of ApiVersions answers UNSUPPORTED_VERSION in version 0 (KIP-511).
+    """
+    request = ApiVersionsRequest(client_software_name="kafkastatic", client_software_version=_VERSION)
+    version = ApiVersionsRequest.MAX_VERSION
+    while True:
+        frame = await connection.exchange(request, version, timeout)
+        if int.from_bytes(frame[4:6], "big") == codes.UNSUPPORTED_VERSION:
+            answer = decode_response(request, frame, 0)
+            offered = _ranges(answer).get(ApiVersionsRequest.API_KEY, (0, 0))[1]
+            if offered >= version:
+                raise ProtocolError(f"{connection.address} refuses the versions of ApiVersions that it offers.")
+            version = offered
+            continue
+        answer = decode_response(request, frame, version)
+        if answer.error_code != codes.NONE:
+            raise ProtocolError(f"{connection.address} answered ApiVersions with error {answer.error_code}.")
+        return _ranges(answer)
+
+
+def _ranges(answer: ApiVersionsResponse) -> dict[int, tuple[int, int]]:
+    return {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, SSLError):
+        return f"TLS failed: {error.reason or error}"
+    return error.strerror or str(error) or type(error).__name__

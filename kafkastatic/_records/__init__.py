@@ -1,0 +1,11 @@
+"""Record batches to records, and back: pure functions over bytes.
+
+`split` walks what a fetch brought, `decode` turns one batch into records when they are handed out, `encode_batch`
+makes a batch. `ConsumerRecord` and `decode` are plain Python here; a compiled twin takes their place where it exists.
+"""
+
+from kafkastatic._records.batch import RawBatch, Split, decode, split
+from kafkastatic._records.encoder import encode_batch
+from kafkastatic._records.record import ConsumerRecord
+
+__all__ = ["ConsumerRecord", "RawBatch", "Split", "decode", "encode_batch", "split"]

@@ -1,0 +1,239 @@
+"""Record batches as they are fetched: walked at once, decoded when their records are handed out.
+
+offset  0 base offset        i64      23 last offset delta  i32      53 base sequence  i32
+        8 length             i32      27 base timestamp     i64      57 record count   i32
+       12 leader epoch       i32      35 max timestamp      i64      61 records, compressed as one
+       16 magic              i8       43 producer id        i64
+       17 CRC-32C of 21...   u32      51 producer epoch     i16
+       21 attributes         i16: codec 0-2, timestamp type 3, transactional 4, control 5
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
+
+import fastcrc
+
+from kafkastatic._records.compression import DEFAULT_LIMIT, Data, decompress
+from kafkastatic._records.plain import decode_records
+from kafkastatic._records.record import ConsumerRecord
+from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
+
+HEADER: Final = struct.Struct(">qiibIhiqqqhii")
+CRC_START: Final = 21
+_LENGTH_END: Final = 12
+_LEGACY_HEADER: Final = struct.Struct(">qiIbb")
+_LEGACY_SMALLEST: Final = 26  # a message of v0 with neither key nor value
+_MAX_OFFSET: Final = 2**63 - 2  # so that the next one is an int64 too
+
+# fastcrc's type stubs name bytes only; it takes every buffer.
+crc32c = cast(Callable[[Data], int], fastcrc.crc32.iscsi)
+
+
+class RawBatch:
+    """An undecoded batch: what its header says, and its bytes. Nothing is verified before `decode`.
+
+    Attributes:
+        magic: the format: 2, or 0 and 1 for the messages of Kafka before 0.11.
+        base_offset, last_offset: the offsets that it covers; after compaction not all of them exist.
+        next_offset: where to go on after it.
+        count: how many records it holds; may be 0 after compaction, -1 where the header is malformed.
+        base_timestamp, max_timestamp: milliseconds since the epoch.
+        timestamp_type: 0 CreateTime, 1 LogAppendTime (every record has `max_timestamp`).
+        codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+        producer_id, producer_epoch, base_sequence: of an idempotent producer, else -1.
+        crc: the CRC-32C that the header names.
+        data: the whole batch, from its base offset on.
+        size: its length in bytes.
+    """
+
+    __slots__ = (
+        "base_offset",
+        "base_sequence",
+        "base_timestamp",
+        "codec",
+        "count",
+        "crc",
+        "data",
+        "is_control",
+        "is_transactional",
+        "last_offset",
+        "leader_epoch",
+        "magic",
+        "max_timestamp",
+        "next_offset",
+        "producer_epoch",
+        "producer_id",
+        "size",
+        "timestamp_type",
+    )
+
+    def __init__(self, data: memoryview) -> None:
+        """Read the header of a batch. `data` is exactly one, as cut out by `split`."""
+        self.data = data
+        self.size = len(data)
+        self.magic = data[16] if data[16] < 128 else data[16] - 256
+        if self.magic != 2:
+            self._read_unknown()
+            return
+        (
+            self.base_offset,
+            _,
+            self.leader_epoch,
+            _,
+            self.crc,
+            attributes,
+            delta,
+            self.base_timestamp,
+            self.max_timestamp,
+            self.producer_id,
+            self.producer_epoch,
+            self.base_sequence,
+            self.count,
+        ) = HEADER.unpack_from(data)
+        self.codec: int = attributes & 7
+        self.timestamp_type: int = attributes >> 3 & 1
+        self.is_transactional = bool(attributes & 16)
+        self.is_control = bool(attributes & 32)
+        if delta < 0 or self.count < 0 or not 0 <= self.base_offset <= _MAX_OFFSET - delta:
+            delta = 0  # so that next_offset never leads backwards
+            self.count = -1
+        self.last_offset: int = self.base_offset + delta
+        self.next_offset: int = self.last_offset + 1
+
+    def _read_unknown(self) -> None:
+        """Fill in what a message of v0 or v1, or of no known format, tells: its offset."""
+        self.base_offset, _, self.crc, _, attributes = _LEGACY_HEADER.unpack_from(self.data)
+        self.last_offset = self.base_offset
+        self.next_offset = self.base_offset + 1
+        self.codec = attributes & 7
+        self.count = 1
+        self.timestamp_type = 0
+        self.is_transactional = self.is_control = False
+        self.base_timestamp = self.max_timestamp = -1
+        self.leader_epoch = self.producer_id = self.producer_epoch = self.base_sequence = -1
+
+    def __repr__(self) -> str:
+        return (
+            f"RawBatch(base_offset={self.base_offset}, last_offset={self.last_offset}, count={self.count},"
+            f" magic={self.magic}, codec={self.codec}, size={self.size})"
+        )
+
+
+class Split(NamedTuple):
+    """What `split` found.
+
+    Attributes:
+        batches: the complete batches, in order.
+        truncated_size: where the data ends in the middle of a batch, how many bytes that batch has (61 when not even
+            its length was sent); else `None`. With no complete batch before it, more must be fetched at once.
+    """
+
+    batches: list[RawBatch]
+    truncated_size: int | None
+
+
+def split(data: Data | None, topic: str = "", partition: int = -1) -> Split:
+    """Walk the batches of one partition in a fetch response. None of them is copied, verified or decoded.
+
+    Brokers fill a response by bytes, so the last batch may be truncated. A malformed length ends the walk when
+    batches stand before it: the fetch that follows them meets it again, as the first.
+
+    Args:
+        topic, partition: for the error only.
+
+    Raises:
+        CorruptRecordError: the first batch's length is malformed.
+    """
+    view = memoryview(b"" if data is None else data)
+    batches: list[RawBatch] = []
+    pos = 0
+    total = len(view)
+    while pos < total:
+        if total - pos < _LENGTH_END:
+            return Split(batches, HEADER.size)
+        size = _LENGTH_END + int.from_bytes(view[pos + 8 : pos + 12], "big", signed=True)
+        magic = view[pos + 16] if total - pos > 16 else None
+        if size < (HEADER.size if magic == 2 else _LEGACY_SMALLEST):
+            if batches:
+                break
+            offset = int.from_bytes(view[pos : pos + 8], "big", signed=True)
+            raise CorruptRecordError(
+                f"a batch of {size} bytes cannot be", topic=topic, partition=partition, offset=offset
+            )
+        if size > total - pos:
+            return Split(batches, size)
+        batches.append(RawBatch(view[pos : pos + size]))
+        pos += size
+    return Split(batches, None)
+
+
+def decode(
+    batch: RawBatch,
+    topic: str,
+    partition: int,
+    *,
+    from_offset: int = 0,
+    check_crcs: bool = True,
+    max_decompressed: int = DEFAULT_LIMIT,
+) -> list[ConsumerRecord[bytes, bytes]]:
+    """Decode the records of a batch: all of them, or none and an error.
+
+    Args:
+        from_offset: records before it are left out; a fetch may begin in the middle of a batch.
+        check_crcs: verify the batch's CRC-32C first.
+        max_decompressed: the most bytes that its records may have when decompressed.
+
+    Returns:
+        The records in the order of their offsets; none for a control batch.
+
+    Raises:
+        CorruptRecordError: the CRC differs, decompression fails or yields too much, the records do not parse, or
+            the format is not supported. Its `offset` is the first one not delivered, `next_offset` that behind the
+            batch.
+        UnsupportedCodecError: Kafka defines no such codec.
+    """
+    if batch.magic == 2 and 0 <= batch.last_offset < from_offset:
+        return []
+    try:
+        _verify(batch, check_crcs)
+        if batch.is_control:
+            return []
+        body = batch.data[HEADER.size :]
+        records = decode_records(
+            decompress(batch.codec, body, max_decompressed) if batch.codec and len(body) else body,
+            topic,
+            partition,
+            batch.count,
+            batch.base_offset,
+            batch.base_timestamp,
+            batch.max_timestamp if batch.timestamp_type else None,
+            batch.leader_epoch,
+            from_offset,
+        )
+        if records and records[-1].offset > batch.last_offset:
+            raise ValueError("a record's offset is behind the batch's last")  # noqa: TRY301
+    except ValueError as error:
+        raise CorruptRecordError(
+            f"batch {batch.base_offset} to {batch.last_offset} cannot be delivered: {error}",
+            topic=topic,
+            partition=partition,
+            offset=max(batch.base_offset, from_offset),
+            next_offset=batch.next_offset,
+        ) from error
+    except UnsupportedCodecError as error:
+        raise UnsupportedCodecError(f"{topic}-{partition} offset {batch.base_offset}: {error}") from None
+    return records
+
+
+def _verify(batch: RawBatch, check_crcs: bool) -> None:
+    if batch.magic in (0, 1):
+        raise ValueError(f"message format v{batch.magic} is not supported yet")
+    if batch.magic != 2:
+        raise ValueError(f"message format {batch.magic} is unknown")
+    if batch.count < 0:
+        raise ValueError("its header is malformed")
+    if check_crcs and crc32c(batch.data[CRC_START:]) != batch.crc:
+        raise ValueError("its CRC-32C differs from what its header names")

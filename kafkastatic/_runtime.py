@@ -1,0 +1,81 @@
+"""The one seam to the outside world: clock, randomness, ids, name lookup, connections, worker threads.
+
+A leaf module. Everything above the pure layers gets a `Runtime` handed in, so that a simulation can run the same
+client on another event loop, with another clock and without a network, by passing one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio.to_thread
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+T = TypeVar("T")
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+class Runtime:
+    """The real world. Subclass it to replace any part."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back: the event loop's own, so a simulation is another loop."""
+        return asyncio.get_running_loop().time()
+
+    def wall_clock(self) -> float:
+        """Seconds since 1970, for timestamps that people read."""
+        return time.time()
+
+    def random(self) -> float:
+        """A number in [0, 1), for jitter."""
+        return random.random()
+
+    def new_id(self) -> str:
+        """A fresh id, unique everywhere."""
+        return str(uuid.uuid4())
+
+    def hostname(self) -> str:
+        return socket.gethostname()
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, in the order to try them.
+
+        Raises:
+            OSError: if the name is not known.
+        """
+        try:
+            return [str(ipaddress.ip_address(host.strip("[]")))]
+        except ValueError:
+            pass  # a name, not an address
+        found = await self.run_in_thread(_look_up, host, port)
+        return list(dict.fromkeys(found))
+
+    async def connect(
+        self, protocol: Callable[[], P], address: str, port: int, *, ssl: SSLContext | None, server_hostname: str | None
+    ) -> tuple[asyncio.Transport, P]:
+        """Open a TCP connection, with TLS when `ssl` is given.
+
+        Raises:
+            OSError: if it cannot be made (`ssl.SSLError` is one).
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.create_connection(
+            protocol, address, port, ssl=ssl, server_hostname=server_hostname if ssl else None
+        )
+
+    async def run_in_thread(self, function: Callable[..., T], *args: object) -> T:
+        """Run a blocking function in a worker thread; a cancelled caller does not wait for it."""
+        return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]

@@ -1,0 +1,210 @@
+"""`ConsumerConfig`: every option of the consumer, under Kafka's own name, with the Java 4.4 default.
+
+Dots of the Kafka name become underscores. Three options are our own: `drain_timeout_ms`,
+`max_buffered_bytes` and `max_decompressed_batch_bytes`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
+
+import attrs
+
+from kafkastatic.errors import ConfigError
+from kafkastatic.types import Assignor, InstanceId
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+AutoOffsetReset = Literal["latest", "earliest", "none"]
+
+
+def _whole(minimum: int) -> Callable[[Any, attrs.Attribute[int], int], None]:
+    def check(_: Any, attribute: attrs.Attribute[int], value: object) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ConfigError(f"{attribute.name} must be an int, got {value!r}.")
+        if not minimum <= value <= 2**31 - 1:
+            raise ConfigError(f"{attribute.name} must be between {minimum} and {2**31 - 1}, got {value}.")
+
+    return check
+
+
+def _number(default: int, minimum: int = 0) -> Any:
+    return attrs.field(default=default, validator=_whole(minimum))
+
+
+def _truth(_: Any, attribute: attrs.Attribute[bool], value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{attribute.name} must be True or False, got {value!r}.")
+
+
+def _addresses(value: str | Sequence[str]) -> tuple[str, ...]:
+    """`"a:1,b:2"` or a sequence of `"host:port"`; port 9092 where none is given."""
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    found = tuple(_address(part.strip()) for part in parts if part.strip())
+    if not found:
+        raise ConfigError("bootstrap_servers is empty.", remedy="Name at least one broker as 'host:port'.")
+    return found
+
+
+def _address(part: str) -> str:
+    host, colon, port = part.rpartition(":") if not part.endswith("]") else (part, "", "")
+    if not colon:
+        host, port = part, "9092"
+    if ":" in host and not host.startswith("["):  # a bare IPv6 address has colons of its own
+        host, port = f"[{part}]", "9092"
+    if not host or "//" in part or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"bootstrap_servers holds {part!r}.", remedy="Write each server as 'host:port'.")
+    return f"{host.lower()}:{port}"
+
+
+def _strategies(value: str | Assignor | Sequence[str | Assignor]) -> tuple[str | Assignor, ...]:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return tuple(value) if isinstance(value, Sequence) else (value,)
+
+
+def _instance_id(value: str | None) -> InstanceId | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"group_instance_id must be a str, got {value!r}.")
+    return InstanceId(value)
+
+
+@attrs.frozen(kw_only=True)
+class ConsumerConfig:
+    """Validated options of one consumer. Times are milliseconds, sizes bytes.
+
+    Raises:
+        ConfigError: if an option is out of its range or two contradict each other.
+    """
+
+    bootstrap_servers: tuple[str, ...] = attrs.field(converter=_addresses)
+    group_id: str | None = None
+    group_instance_id: InstanceId | None = attrs.field(default=None, converter=_instance_id)
+    client_id: str = "kafkastatic"
+    client_rack: str | None = None
+
+    session_timeout_ms: int = _number(45_000, 1)
+    heartbeat_interval_ms: int = _number(3_000, 1)
+    max_poll_interval_ms: int = _number(300_000, 1)
+    partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
+    drain_timeout_ms: int | None = None
+
+    auto_offset_reset: AutoOffsetReset = attrs.field(default="latest")
+    enable_auto_commit: bool = attrs.field(default=True, validator=_truth)
+    auto_commit_interval_ms: int = _number(5_000, 1)
+
+    fetch_min_bytes: int = _number(1, 0)
+    fetch_max_wait_ms: int = _number(500)
+    fetch_max_bytes: int = _number(50 * 1024 * 1024, 1)
+    max_partition_fetch_bytes: int = _number(1024 * 1024, 1)
+    max_poll_records: int = _number(500, 1)
+    check_crcs: bool = attrs.field(default=True, validator=_truth)
+    max_buffered_bytes: int = _number(64 * 1024 * 1024, 1)
+    max_decompressed_batch_bytes: int = _number(64 * 1024 * 1024, 1)
+
+    request_timeout_ms: int = _number(30_000, 1)
+    default_api_timeout_ms: int = _number(60_000, 1)
+    metadata_max_age_ms: int = _number(300_000, 1)
+    retry_backoff_ms: int = _number(100)
+    retry_backoff_max_ms: int = _number(1_000)
+    reconnect_backoff_ms: int = _number(50)
+    reconnect_backoff_max_ms: int = _number(1_000)
+    socket_connection_setup_timeout_ms: int = _number(10_000, 1)
+    allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
+    ssl_context: SSLContext | None = attrs.field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.group_id is not None and not self.group_id:
+            raise ConfigError("group_id is empty.")
+        if self.group_instance_id is not None and self.group_id is None:
+            raise ConfigError("group_instance_id is given without a group_id.", remedy="Set group_id too.")
+        if self.heartbeat_interval_ms >= self.session_timeout_ms:
+            raise ConfigError(
+                f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be below"
+                f" session_timeout_ms={self.session_timeout_ms}.",
+                remedy="A third of the session timeout, or less, is usual.",
+            )
+        if self.fetch_max_wait_ms >= self.request_timeout_ms:
+            raise ConfigError(
+                f"fetch_max_wait_ms={self.fetch_max_wait_ms} must be below request_timeout_ms={self.request_timeout_ms}."
+            )
+        if self.auto_offset_reset not in ("latest", "earliest", "none"):
+            raise ConfigError(
+                f"auto_offset_reset must be 'latest', 'earliest' or 'none', got {self.auto_offset_reset!r}."
+            )
+        if not self.partition_assignment_strategy:
+            raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out for 'range'.")
+        if self.drain_timeout_ms is not None:
+            _whole(0)(self, attrs.fields(ConsumerConfig).drain_timeout_ms, self.drain_timeout_ms)
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> Self:
+        """Build from option names in either spelling, `"group.instance.id"` or `"group_instance_id"`.
+
+        Raises:
+            ConfigError: for a name that is not an option, with the nearest one; for a bad value.
+        """
+        known = option_names()
+        values: dict[str, Any] = {}
+        for name, value in options.items():
+            key = name.replace(".", "_")
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1)
+                hint = f"Did you mean {close[0]!r}?" if close else "See docs for the options."
+                raise ConfigError(f"{name!r} is not an option of the consumer.", remedy=hint)
+            values[key] = value
+        if "bootstrap_servers" not in values:
+            raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")
+        return cls(**values)
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that the record in hand gets on a revoke: 30 s or half the rebalance timeout, the smaller."""
+        if self.drain_timeout_ms is not None:
+            return self.drain_timeout_ms / 1000
+        return min(30.0, self.max_poll_interval_ms / 2000)
+
+
+def option_names() -> frozenset[str]:
+    return frozenset(field.name for field in attrs.fields(ConsumerConfig))
+
+
+class ConsumerOptions(TypedDict, total=False):
+    """The options as keywords of `Consumer`, for editors and type checkers; `ConsumerConfig` rules."""
+
+    bootstrap_servers: str | Sequence[str]
+    group_id: str | None
+    group_instance_id: str | None
+    client_id: str
+    client_rack: str | None
+    session_timeout_ms: int
+    heartbeat_interval_ms: int
+    max_poll_interval_ms: int
+    partition_assignment_strategy: str | Assignor | Sequence[str | Assignor]
+    drain_timeout_ms: int | None
+    auto_offset_reset: AutoOffsetReset
+    enable_auto_commit: bool
+    auto_commit_interval_ms: int
+    fetch_min_bytes: int
+    fetch_max_wait_ms: int
+    fetch_max_bytes: int
+    max_partition_fetch_bytes: int
+    max_poll_records: int
+    check_crcs: bool
+    max_buffered_bytes: int
+    max_decompressed_batch_bytes: int
+    request_timeout_ms: int
+    default_api_timeout_ms: int
+    metadata_max_age_ms: int
+    retry_backoff_ms: int
+    retry_backoff_max_ms: int
+    reconnect_backoff_ms: int
+    reconnect_backoff_max_ms: int
+    socket_connection_setup_timeout_ms: int
+    allow_auto_create_topics: bool
+    ssl_context: SSLContext | None

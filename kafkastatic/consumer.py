@@ -1,0 +1,521 @@
+"""The consumer.
+
+    async with Consumer("orders", bootstrap_servers="localhost:9092", group_id="billing",
+                        group_instance_id="billing-0") as consumer:
+        async for record in consumer:
+            await handle(record.value)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar, Unpack, cast, overload
+
+import anyio
+
+from kafkastatic import identity
+from kafkastatic._drivers.client import Client
+from kafkastatic._fetch.positions import EARLIEST, LATEST
+from kafkastatic._group import member as m
+from kafkastatic._records import ConsumerRecord
+from kafkastatic._runtime import Runtime
+from kafkastatic.config import ConsumerConfig, ConsumerOptions
+from kafkastatic.errors import CommitFailedError, ConfigError, ConsumerClosedError, IllegalStateError
+from kafkastatic.types import Membership, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, TopicPartition
+
+K = TypeVar("K")
+V = TypeVar("V")
+K2 = TypeVar("K2")
+V2 = TypeVar("V2")
+
+Offset = int | tuple[int, str] | OffsetAndMetadata
+
+
+class Batch(NamedTuple, Generic[K, V]):
+    """Consecutive records of one partition."""
+
+    tp: TopicPartition
+    records: list[ConsumerRecord[K, V]]
+
+
+class Consumer(Generic[K, V]):
+    """Reads topics, as a member of a group or on its own.
+
+    Args:
+        topics: what to subscribe to; `subscribe()` and `assign()` can say it later.
+        config: the options as a `ConsumerConfig`, instead of keywords.
+        key_deserializer, value_deserializer: applied to keys and values that are not null; sync or async.
+        runtime: stands for the outside world; simulations pass their own.
+        registry: the instance ids in use by this process; simulations of several processes pass their own.
+        options: see `ConsumerConfig`.
+
+    Raises:
+        ConfigError: if an option is wrong. Making a consumer touches neither the network nor an event loop.
+    """
+
+    @overload
+    def __init__(
+        self: Consumer[bytes, bytes],
+        *topics: str,
+        config: ConsumerConfig | None = None,
+        runtime: Runtime | None = None,
+        registry: identity.IdentityRegistry | None = None,
+        **options: Unpack[ConsumerOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Consumer[bytes, V2],
+        *topics: str,
+        config: ConsumerConfig | None = None,
+        value_deserializer: Callable[[bytes], Awaitable[V2]] | Callable[[bytes], V2],
+        runtime: Runtime | None = None,
+        registry: identity.IdentityRegistry | None = None,
+        **options: Unpack[ConsumerOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Consumer[K2, bytes],
+        *topics: str,
+        config: ConsumerConfig | None = None,
+        key_deserializer: Callable[[bytes], Awaitable[K2]] | Callable[[bytes], K2],
+        runtime: Runtime | None = None,
+        registry: identity.IdentityRegistry | None = None,
+        **options: Unpack[ConsumerOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Consumer[K2, V2],
+        *topics: str,
+        config: ConsumerConfig | None = None,
+        key_deserializer: Callable[[bytes], Awaitable[K2]] | Callable[[bytes], K2],
+        value_deserializer: Callable[[bytes], Awaitable[V2]] | Callable[[bytes], V2],
+        runtime: Runtime | None = None,
+        registry: identity.IdentityRegistry | None = None,
+        **options: Unpack[ConsumerOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        *topics: str,
+        config: ConsumerConfig | None = None,
+        key_deserializer: Callable[[bytes], Any] | None = None,
+        value_deserializer: Callable[[bytes], Any] | None = None,
+        runtime: Runtime | None = None,
+        registry: identity.IdentityRegistry | None = None,
+        **options: Unpack[ConsumerOptions],
+    ) -> None:
+        if config is not None and options:
+            raise ConfigError(f"Both config and the options {sorted(options)} are given.", remedy="Give one of them.")
+        self._config = config or ConsumerConfig.from_mapping(cast("Mapping[str, Any]", options))
+        self._registry = registry or identity.PROCESS
+        self._claim: identity.Claim | None = None
+        self._client = Client(
+            self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+
+    # ── life ──
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close. Leaving without an exception counts the record in hand as consumed, and raises a fatal error that
+        nobody has met."""
+        if kind is None and self._client.fatal is None:
+            self._client.consumption.ask()
+        await self.aclose()
+        if kind is None and self._client.fatal is not None:
+            self._client.check()
+
+    async def start(self) -> None:
+        """Find the cluster, the topics and the group's coordinator. Does not wait for an assignment.
+
+        Raises:
+            ConfigError: if another consumer of this process has the same identity.
+            BrokerUnreachableError, KafkaTimeoutError: if that takes longer than `default_api_timeout_ms`.
+            UnknownTopicOrPartitionError: if a topic was missing all that time.
+            UnsupportedVersionError: if the brokers are too old for a static member.
+        """
+        config = self._config
+        if config.group_id is not None and config.group_instance_id is not None and self._claim is None:
+            self._claim = self._registry.claim(config.bootstrap_servers, config.group_id, config.group_instance_id)
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        try:
+            await self._client.start()
+        except BaseException:
+            self._release()
+            raise
+
+    async def aclose(
+        self, membership: Literal["default", "leave", "remain"] = "default", timeout: float | None = None
+    ) -> None:
+        """Revoke, commit what is consumed, and end. Never raises a fatal error; calling it again does nothing.
+
+        Args:
+            membership: `"leave"` gives up the place in the group for good, `"remain"` keeps it until the session
+                times out; `"default"` remains as a static member and leaves as a dynamic one (KIP-1092).
+            timeout: seconds until it ends the hard way; `default_api_timeout_ms` if not given. A cancelled close
+                ends the hard way too.
+
+        Raises:
+            IllegalStateError: if called from a rebalance callback, which it would have to wait for.
+        """
+        if self._client.in_callback:
+            raise IllegalStateError("aclose() inside a rebalance callback would wait for itself.", remedy="Use stop().")
+        leave = membership == "leave" or (membership == "default" and self._config.group_instance_id is None)
+        try:
+            await self._client.aclose(leave, self._config.default_api_timeout_ms / 1000 if timeout is None else timeout)
+        finally:
+            self._release()
+
+    def stop(self) -> None:
+        """End iteration normally after the record in hand. Safe from signal handlers, tasks and other threads.
+
+        `aclose()`, or the end of `async with`, then commits and closes.
+        """
+        if self._loop is None:
+            self._client.stop()
+            return
+        if threading.get_ident() == self._thread:
+            self._client.stop()  # at once: a loop over a batch does not come back to the event loop by itself
+        self._loop.call_soon_threadsafe(self._client.stop)
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._registry.release(self._claim)
+            self._claim = None
+
+    # ── records ──
+
+    async def __aiter__(self) -> AsyncGenerator[ConsumerRecord[K, V], None]:
+        """Records, one by one, for ever: until `stop()`.
+
+        The record before counts as consumed when the next one is asked for. `break` neither skips nor repeats.
+
+        Raises:
+            KafkaError: whatever ends the consumer, or a record that cannot be delivered.
+        """
+        while True:
+            cursor = await self._client.hand_out.next()
+            if cursor is None:
+                return
+            for record in cursor.iterator:
+                yield cast("ConsumerRecord[K, V]", record)
+
+    async def getone(self) -> ConsumerRecord[K, V]:
+        """The next record. Cancelling it loses nothing, so `asyncio.wait_for(consumer.getone(), 1)` is safe.
+
+        Raises:
+            ConsumerClosedError: if the consumer was stopped.
+            KafkaError: as iteration.
+        """
+        cursor = await self._client.hand_out.next()
+        if cursor is None:
+            raise ConsumerClosedError("The consumer was stopped.")
+        return cast("ConsumerRecord[K, V]", next(cursor.iterator))
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord[K, V]]]:
+        """What is there, by partition: at least one record, or nothing after `timeout_ms` or a `stop()`.
+
+        Args:
+            partitions: records of these only.
+            max_records: `max_poll_records` if not given.
+        """
+        limit = self._config.max_poll_records if max_records is None else max_records
+        if limit < 1:
+            raise ValueError(f"max_records must be at least 1, got {limit}")
+        only = frozenset(partitions) or None
+        found: dict[TopicPartition, list[ConsumerRecord[K, V]]] = {}
+        with anyio.move_on_after(timeout_ms / 1000):
+            cursor = await self._client.hand_out.next(only)
+            if cursor is None:
+                return found
+            for tp, records in self._client.hand_out.take(cursor, limit, only):
+                found.setdefault(tp, []).extend(cast("list[ConsumerRecord[K, V]]", records))
+        return found
+
+    async def batches(self, max_records: int | None = None) -> AsyncGenerator[Batch[K, V], None]:
+        """Records in batches of one partition each, in the order of the log. Rules as for single records."""
+        limit = self._config.max_poll_records if max_records is None else max_records
+        while True:
+            cursor = await self._client.hand_out.next()
+            if cursor is None:
+                return
+            records = self._client.consumption.take(cursor, limit)
+            yield Batch(cursor.state.tp, cast("list[ConsumerRecord[K, V]]", records))
+
+    # ── offsets of the group ──
+
+    async def commit(
+        self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None = None
+    ) -> None:
+        """Commit offsets: those given, those up to and with one record, or of everything handed out.
+
+        Raises:
+            CommitFailedError: if they were refused, with the cause.
+            IllegalStateError: without a group.
+            KafkaTimeoutError: if it takes longer than `default_api_timeout_ms`.
+        """
+        client = self._client
+        self._need_group("commit")
+        wanted = self._offsets_to_commit(offsets)
+        with client.call("commit()"):
+            self._refuse_after_expiry(wanted)
+            if wanted:
+                try:
+                    await client.offsets.commit(wanted, client.positions.__contains__)
+                except CommitFailedError as error:
+                    if error.__cause__ is not None and getattr(error.__cause__, "fatal", False):
+                        await anyio.sleep_forever()  # the membership ends for the same cause, and ends this call
+                    raise
+                client.consumption.committed(wanted)
+                client.assignment.asked()
+
+    def _offsets_to_commit(
+        self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        if offsets is None:
+            handed = self._client.consumption.handed_offsets()
+            return {tp: OffsetAndMetadata(offset) for tp, offset in handed.items()}
+        if isinstance(offsets, ConsumerRecord):
+            return {offsets.tp: OffsetAndMetadata(offsets.offset + 1, "", -1)}
+        return {TopicPartition(*tp): _offset(value) for tp, value in offsets.items()}
+
+    def _refuse_after_expiry(self, wanted: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Say which interval was exceeded, by how much and by which record, before anything is sent."""
+        expiry = self._client.poll_expiry
+        if expiry is None:
+            return
+        last, excess = expiry
+        record = f" after {last[0]}-{last[1]} offset {last[2]} was handed out" if last else ""
+        raise CommitFailedError(
+            f"max_poll_interval_ms={self._config.max_poll_interval_ms} was exceeded by {round(excess * 1000)} ms or more"
+            f"{record}; the partitions were given up.",
+            group=self._config.group_id,
+            offsets={tuple(tp): value.offset for tp, value in wanted.items()},
+            remedy="Handle records faster, fetch fewer at a time, or raise max_poll_interval_ms.",
+        )
+
+    async def committed(self, partition: TopicPartition) -> int | None:
+        """The group's committed offset of a partition, `None` where there is none."""
+        tp = TopicPartition(*partition)
+        self._need_group("committed")
+        with self._client.call("committed()"):
+            found = (await self._client.offsets.committed([tp]))[tp]
+            return found.offset if found is not None else None
+        raise AssertionError  # call() has raised
+
+    def _need_group(self, what: str) -> None:
+        if self._config.group_id is None:
+            raise IllegalStateError(f"{what}() needs a group.", remedy="Set group_id.")
+
+    # ── position ──
+
+    async def position(self, partition: TopicPartition) -> int:
+        """The offset of the next record that will be handed out; looked up first if it is not known yet."""
+        client, tp = self._client, TopicPartition(*partition)
+        with client.call("position()"):
+            while True:
+                state = client.positions[tp]
+                if state.error is not None and state.fetch_at is None:
+                    raise state.error
+                if state.fetch_at is not None:
+                    client.consumption.settle()
+                    return state.handed
+                await client.offsets.resolve(client.positions, [state])
+        raise AssertionError  # call() has raised
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go on at `offset`, whatever was handed out. Passes a record that could not be delivered.
+
+        Raises:
+            IllegalStateError: if the partition is not assigned.
+            ValueError: if `offset` is negative.
+        """
+        if offset < 0:
+            raise ValueError(f"offset must not be negative, got {offset}")
+        self._client.check()
+        self._client.consumption.seek(TopicPartition(*partition), offset)
+        self._moved()
+
+    async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        """Go on at the start of these partitions' logs, or of all assigned ones."""
+        self._seek_by_time(partitions, EARLIEST)
+
+    async def seek_to_end(self, *partitions: TopicPartition) -> None:
+        """Go on behind the last record of these partitions, or of all assigned ones."""
+        self._seek_by_time(partitions, LATEST)
+
+    async def seek_to_committed(self, *partitions: TopicPartition) -> dict[TopicPartition, int | None]:
+        """Go on at the committed offsets; a partition without one stays where it is."""
+        client = self._client
+        wanted = [TopicPartition(*tp) for tp in partitions] or list(client.positions.partitions())
+        self._need_group("seek_to_committed")
+        with client.call("seek_to_committed()"):
+            found = await client.offsets.committed(wanted) if wanted else {}
+            for tp, value in found.items():
+                if value is not None:
+                    self.seek(tp, value.offset)
+            return {tp: value.offset if value is not None else None for tp, value in found.items()}
+        raise AssertionError  # call() has raised
+
+    def _seek_by_time(self, partitions: tuple[TopicPartition, ...], timestamp: int) -> None:
+        self._client.check()
+        for tp in [TopicPartition(*tp) for tp in partitions] or list(self._client.positions.partitions()):
+            self._client.consumption.seek_by_time(tp, timestamp)
+        self._moved()
+
+    def _moved(self) -> None:
+        self._client.assignment.asked()
+        self._client.fetch.replan()
+        self._client.hand_out.arrived()
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Hand out nothing of these partitions until `resume()`."""
+        self._client.check()
+        for tp in partitions:
+            self._client.consumption.pause(TopicPartition(*tp))
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Hand out these partitions' records again, going on where they were paused."""
+        self._client.check()
+        for tp in partitions:
+            self._client.positions[TopicPartition(*tp)].paused = False
+        self._client.fetch.wake()
+        self._client.hand_out.arrived()
+
+    def paused(self) -> frozenset[TopicPartition]:
+        """The partitions that are paused."""
+        return frozenset(state.tp for state in self._client.positions if state.paused)
+
+    # ── offsets of the log ──
+
+    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offset of each partition's log."""
+        return await self._ends(partitions, EARLIEST)
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset behind the last record of each partition."""
+        return await self._ends(partitions, LATEST)
+
+    async def offsets_for_times(
+        self, timestamps: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, OffsetAndTimestamp | None]:
+        """The first record not earlier than a time (ms since the epoch), `None` where there is none."""
+        wanted = {TopicPartition(*tp): timestamp for tp, timestamp in timestamps.items()}
+        if any(timestamp < 0 for timestamp in wanted.values()):
+            raise ValueError("timestamps must not be negative")
+        with self._client.call("offsets_for_times()"):
+            return await self._client.offsets.by_time(wanted)
+        raise AssertionError  # call() has raised
+
+    async def _ends(self, partitions: Iterable[TopicPartition], timestamp: int) -> dict[TopicPartition, int]:
+        wanted = {TopicPartition(*tp): timestamp for tp in partitions}
+        with self._client.call("the lookup of offsets"):
+            found = await self._client.offsets.by_time(wanted)
+            return {tp: end.offset for tp, end in found.items() if end is not None}
+        raise AssertionError  # call() has raised
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """The offset behind the partition's last readable record, as of the last fetch."""
+        return self._client.positions[TopicPartition(*partition)].high_watermark
+
+    def lag(self) -> dict[TopicPartition, int | None]:
+        """How far each assigned partition is behind its high watermark, as of the last fetch; `None` before one."""
+        self._client.consumption.settle()
+        return {state.tp: state.lag for state in self._client.positions}
+
+    # ── what to read ──
+
+    def subscribe(self, topics: Iterable[str], *, listener: RebalanceListener | None = None) -> None:
+        """Read these topics instead, with the group sharing out their partitions.
+
+        Raises:
+            IllegalStateError: if partitions were assigned by hand, or without a group once started.
+        """
+        client, names = self._client, _names(topics)
+        if client.manual:
+            raise IllegalStateError("Partitions were assigned by hand.", remedy="Use either subscribe() or assign().")
+        if client.started:
+            client.check()
+        client.assignment.listener = listener
+        client.topics = names
+        if client.membership is not None:
+            client.metadata.track(names)
+            client.membership.feed(m.SubscriptionChanged(names))
+        elif client.started:
+            raise IllegalStateError("Without a group, topics are given before the start.", remedy="Set group_id.")
+
+    def unsubscribe(self) -> None:
+        """Give all partitions up; the consumer stays open."""
+        self.subscribe(())
+
+    def subscription(self) -> frozenset[str]:
+        """The topics subscribed to."""
+        return self._client.topics
+
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
+        """Read these partitions, whatever a group does. Offsets can still be committed if there is a `group_id`.
+
+        Raises:
+            IllegalStateError: if topics are subscribed to.
+        """
+        client = self._client
+        if client.topics:
+            raise IllegalStateError("Topics are subscribed to.", remedy="Use either subscribe() or assign().")
+        if client.started:
+            client.check()
+        client.manual = True
+        wanted = frozenset(TopicPartition(*tp) for tp in partitions)
+        client.consumption.forget(client.positions.partitions() - wanted)
+        client.positions.add(wanted - client.positions.partitions())
+        client.metadata.track({tp.topic for tp in wanted})
+        self._moved()
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions that are read now."""
+        return self._client.positions.partitions()
+
+    async def assigned(self) -> frozenset[TopicPartition]:
+        """Wait until the group has assigned partitions and `on_partitions_assigned` is done; may take a rebalance.
+
+        Raises:
+            KafkaError: what ended the consumer.
+        """
+        client = self._client
+        client.check()
+        if client.membership is not None and not client.manual:
+            await client.membership.joined.wait()
+            client.check()
+        return client.positions.partitions()
+
+    @property
+    def membership(self) -> Membership:
+        """Who this consumer is to its group now."""
+        return self._client.identity()
+
+
+def _names(topics: Iterable[str]) -> frozenset[str]:
+    if isinstance(topics, str):
+        raise ConfigError(f"topics must be several names, got the string {topics!r}.", remedy="Write subscribe([name]).")
+    names = frozenset(topics)
+    for name in names:
+        if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"A topic must be a name, got {name!r}.")
+    return names
+
+
+def _offset(value: Offset) -> OffsetAndMetadata:
+    found = OffsetAndMetadata(value) if isinstance(value, int) else OffsetAndMetadata(*value)
+    if found.offset < 0:
+        raise ValueError(f"an offset must not be negative, got {found.offset}")
+    return found

@@ -1,0 +1,403 @@
+"""Every exception that kafkastatic raises on purpose.
+
+    KafkaError                              .code .name .retriable .fatal .remedy
+    ├── ConfigError                         an option, or the way it is used, cannot work
+    ├── BrokerError                         a broker answered with an error code
+    │   ├── FencedError                     another process holds this identity now
+    │   │   ├── FencedInstanceIdError         82  .owner
+    │   │   ├── FencedMemberEpochError       110
+    │   │   ├── UnreleasedInstanceIdError    111
+    │   │   └── StaleMemberEpochError        113
+    │   ├── UnsupportedVersionError           35  also a ConfigError
+    │   ├── UnknownMemberIdError              25
+    │   ├── IllegalGenerationError            22
+    │   ├── RebalanceInProgressError          27
+    │   ├── GroupMaxSizeReachedError          81
+    │   ├── InconsistentGroupProtocolError    23
+    │   ├── InvalidSessionTimeoutError        26
+    │   ├── InvalidGroupIdError               24
+    │   ├── OffsetOutOfRangeError              1
+    │   ├── UnknownTopicOrPartitionError       3
+    │   ├── TopicAuthorizationFailedError     29
+    │   └── GroupAuthorizationFailedError     30
+    ├── CommitFailedError                   offsets were not committed, and why
+    ├── NoOffsetForPartitionError           no committed offset, and auto_offset_reset="none"
+    ├── BrokerUnreachableError              no connection to a broker; .address
+    ├── KafkaTimeoutError                   also a TimeoutError
+    ├── ProtocolError                       bytes that are no Kafka answer
+    ├── RecordError                         one record or batch cannot be delivered; .topic .partition .offset
+    │   ├── CorruptRecordError
+    │   └── DeserializationError
+    ├── UnsupportedCodecError               no such compression codec
+    └── IllegalStateError                   the call does not fit the consumer's state
+        └── ConsumerClosedError
+
+Codes with no class of their own are a plain `BrokerError` with the broker's number, and its name where
+this release of Kafka knows it. Errors are plain data: they can be copied and pickled.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, TypeVar
+
+_E = TypeVar("_E", bound="KafkaError")
+
+
+class KafkaError(Exception):
+    """Root of all errors of this package.
+
+    Attributes:
+        code: Kafka's error code, `None` where no broker answered.
+        name: Kafka's name of the code, or the class's own name.
+        retriable: the same call may succeed later without a change.
+        fatal: the consumer that raised it has ended; only a new `Consumer` can go on.
+        remedy: what to do about it, in one sentence; part of the message too.
+    """
+
+    code: int | None = None
+    name: str = ""
+    retriable: bool = False
+    fatal: bool = False
+    remedy: str = ""
+
+    def __init__(self, message: str = "", *, remedy: str | None = None) -> None:
+        self.name = self.name or type(self).__name__
+        if remedy is not None:
+            self.remedy = remedy
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        message = str(self.args[0]) if self.args else ""
+        return " ".join(part for part in (message, self.remedy) if part)
+
+    def __copy__(self) -> Self:
+        error = _rebuild(type(self), self.args, dict(self.__dict__))
+        error.__cause__ = self.__cause__
+        return error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+
+def _rebuild(cls: type[_E], args: tuple[Any, ...], state: dict[str, Any]) -> _E:
+    """Make an equal error without running `__init__`, whose arguments are not kept."""
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(KafkaError, ValueError):
+    """An option is wrong, options contradict each other, or the cluster cannot do what they ask for."""
+
+
+class BrokerError(KafkaError):
+    """A broker answered with an error code.
+
+    Attributes:
+        api: the request that was answered, `"JoinGroup"` for instance.
+        detail: the broker's own words, where it sent any.
+        group: the group id concerned.
+        instance_id, member_id, epoch: the identity that the request carried.
+        topic, partition: the partition concerned.
+    """
+
+    def __init__(
+        self,
+        code: int | None = None,
+        name: str | None = None,
+        retriable: bool | None = None,
+        *,
+        api: str | None = None,
+        detail: str | None = None,
+        group: str | None = None,
+        instance_id: str | None = None,
+        member_id: str | None = None,
+        epoch: int | None = None,
+        topic: str | None = None,
+        partition: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        if code is not None:
+            self.code = code
+        if name is not None:
+            self.name = name
+        if retriable is not None:
+            self.retriable = retriable
+        self.api = api
+        self.detail = detail
+        self.group = group
+        self.instance_id = instance_id
+        self.member_id = member_id
+        self.epoch = epoch
+        self.topic = topic
+        self.partition = partition
+        super().__init__(self._describe(), remedy=remedy)
+
+    def _describe(self) -> str:
+        number = "" if self.code is None else f" ({self.code})"
+        text = f"{self.api or 'A broker'} answered {self.name or type(self).__name__}{number}"
+        where = {
+            "group": self.group,
+            "group_instance_id": self.instance_id,
+            "member_id": self.member_id,
+            "epoch": self.epoch,
+            "topic": self.topic,
+            "partition": self.partition,
+        }
+        known = ", ".join(f"{key}={value!r}" for key, value in where.items() if value is not None)
+        return f"{text}{f' for {known}' if known else ''}{f': {self.detail}' if self.detail else ''}."
+
+
+class FencedError(BrokerError):
+    """Another process holds this member's identity; this one must not go on."""
+
+    fatal = True
+
+
+class FencedInstanceIdError(FencedError):
+    """Another member joined with this `group_instance_id` and replaced us (KIP-345).
+
+    Terminal: the consumer never rejoins by itself, which would evict the present owner.
+
+    Attributes:
+        owner: who has the id now, `"client-id at host"`, or `None` when that could not be found out.
+    """
+
+    code = 82
+    name = "FENCED_INSTANCE_ID"
+    owner: str | None = None
+    remedy = (
+        "Another process uses the same group_instance_id: give every running replica its own id,"
+        " end the other process, and start a new Consumer."
+    )
+
+    def __str__(self) -> str:
+        owner = f" The id is now held by {self.owner}." if self.owner else ""
+        return f"{self.args[0] if self.args else ''}{owner} {self.remedy}".strip()
+
+
+class FencedMemberEpochError(FencedError):
+    code = 110
+    name = "FENCED_MEMBER_EPOCH"
+
+
+class UnreleasedInstanceIdError(FencedError):
+    code = 111
+    name = "UNRELEASED_INSTANCE_ID"
+
+
+class StaleMemberEpochError(FencedError):
+    code = 113
+    name = "STALE_MEMBER_EPOCH"
+
+
+class UnsupportedVersionError(BrokerError, ConfigError):
+    """The broker, or its version of an API, is too old for what the configuration asks for."""
+
+    code = 35
+    name = "UNSUPPORTED_VERSION"
+
+
+class UnknownMemberIdError(BrokerError):
+    code = 25
+    name = "UNKNOWN_MEMBER_ID"
+
+
+class IllegalGenerationError(BrokerError):
+    code = 22
+    name = "ILLEGAL_GENERATION"
+
+
+class RebalanceInProgressError(BrokerError):
+    code = 27
+    name = "REBALANCE_IN_PROGRESS"
+    retriable = True
+
+
+class GroupMaxSizeReachedError(BrokerError):
+    code = 81
+    name = "GROUP_MAX_SIZE_REACHED"
+    fatal = True
+    remedy = (
+        "The group is at the broker's group.max.size. A static member cannot restart into a full classic group"
+        " before its old session has expired: raise group.max.size by one, or wait for session_timeout_ms."
+    )
+
+
+class InconsistentGroupProtocolError(BrokerError):
+    code = 23
+    name = "INCONSISTENT_GROUP_PROTOCOL"
+    fatal = True
+    remedy = (
+        "The running members share no assignor with this one: roll out a partition_assignment_strategy"
+        " that names both the old and the new assignor first."
+    )
+
+
+class InvalidSessionTimeoutError(BrokerError):
+    code = 26
+    name = "INVALID_SESSION_TIMEOUT"
+    fatal = True
+    remedy = (
+        "Choose session_timeout_ms within the broker's group.min.session.timeout.ms and group.max.session.timeout.ms."
+    )
+
+
+class InvalidGroupIdError(BrokerError):
+    code = 24
+    name = "INVALID_GROUP_ID"
+    fatal = True
+
+
+class OffsetOutOfRangeError(BrokerError):
+    """The position is outside the partition's log and `auto_offset_reset` is `"none"`."""
+
+    code = 1
+    name = "OFFSET_OUT_OF_RANGE"
+    offset: int | None = None
+    remedy = "Seek to an offset inside the log, or set auto_offset_reset to 'earliest' or 'latest'."
+
+
+class UnknownTopicOrPartitionError(BrokerError):
+    code = 3
+    name = "UNKNOWN_TOPIC_OR_PARTITION"
+    retriable = True
+    remedy = "Create the topic, or correct its name."
+
+
+class TopicAuthorizationFailedError(BrokerError):
+    code = 29
+    name = "TOPIC_AUTHORIZATION_FAILED"
+    fatal = True
+    remedy = "Grant this principal READ and DESCRIBE on the topic."
+
+
+class GroupAuthorizationFailedError(BrokerError):
+    code = 30
+    name = "GROUP_AUTHORIZATION_FAILED"
+    fatal = True
+    remedy = "Grant this principal READ on the group."
+
+
+class CommitFailedError(KafkaError):
+    """Offsets were not committed.
+
+    The `__cause__` is the broker's answer where there was one. `retriable` is true only when the same offsets
+    may still be committed by the same member.
+
+    Attributes:
+        group: the group id.
+        offsets: the offsets that were refused, by `(topic, partition)`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        group: str | None = None,
+        offsets: dict[tuple[str, int], int] | None = None,
+        retriable: bool = False,
+        remedy: str | None = None,
+    ) -> None:
+        self.group = group
+        self.offsets = offsets or {}
+        self.retriable = retriable
+        super().__init__(message, remedy=remedy)
+
+
+class NoOffsetForPartitionError(KafkaError):
+    """A partition has no committed offset and `auto_offset_reset` is `"none"`."""
+
+    remedy = "Seek the partition, commit an offset for it, or set auto_offset_reset to 'earliest' or 'latest'."
+
+    def __init__(self, topic: str, partition: int, group: str | None) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.group = group
+        super().__init__(f"No committed offset for {topic}-{partition} in group {group!r}.")
+
+
+class BrokerUnreachableError(KafkaError):
+    """No connection to a broker could be made, or it was lost.
+
+    Attributes:
+        address: `"host:port"`, several separated by commas where all of them were tried.
+        advertised_by: the bootstrap address whose metadata named this one, where that is how we know it.
+    """
+
+    retriable = True
+
+    def __init__(
+        self, message: str, *, address: str, advertised_by: str | None = None, remedy: str | None = None
+    ) -> None:
+        self.address = address
+        self.advertised_by = advertised_by
+        super().__init__(message, remedy=remedy)
+
+
+class KafkaTimeoutError(KafkaError, TimeoutError):
+    """A call did not end within its time. The `__cause__` is the last error met on the way, if any."""
+
+    retriable = True
+
+
+class ProtocolError(KafkaError):
+    """Bytes that cannot be what they should be: a forged length, a truncated answer, unread bytes."""
+
+
+class RecordError(KafkaError):
+    """One record, or one batch, cannot be delivered. Consumption stands before it until a seek passes it.
+
+    Attributes:
+        topic, partition, offset: the first record concerned.
+        next_offset: where the seek that passes it leads: behind the record, or behind its batch.
+    """
+
+    def __init__(
+        self, message: str, *, topic: str = "", partition: int = -1, offset: int = -1, next_offset: int | None = None
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.next_offset = offset + 1 if next_offset is None else next_offset
+        seek = f"To pass it: consumer.seek(TopicPartition({topic!r}, {partition}), {self.next_offset})"
+        super().__init__(
+            f"{topic}-{partition} offset {offset}: {message}" if topic else message, remedy=seek if topic else None
+        )
+
+
+class CorruptRecordError(RecordError):
+    """A batch fails its CRC, cannot be decompressed within bounds, or its records do not parse."""
+
+    code: ClassVar[int] = 2  # pyright: ignore[reportIncompatibleVariableOverride]
+    name = "CORRUPT_MESSAGE"
+
+
+class DeserializationError(RecordError):
+    """`key_deserializer` or `value_deserializer` raised; the `__cause__` is what it raised."""
+
+
+class UnsupportedCodecError(KafkaError):
+    """A batch names a compression codec that Kafka does not define."""
+
+
+class IllegalStateError(KafkaError):
+    """The call does not fit the consumer's state: not started, not assigned, already iterating."""
+
+
+class ConsumerClosedError(IllegalStateError):
+    """The consumer was closed."""
+
+
+def classes_by_code() -> dict[int, type[BrokerError]]:
+    """The class of each error code that has one of its own."""
+    found: dict[int, type[BrokerError]] = {}
+    pending: list[type[BrokerError]] = [BrokerError]
+    while pending:
+        cls = pending.pop()
+        pending.extend(cls.__subclasses__())
+        code = cls.__dict__.get("code")
+        if code is not None:
+            found[code] = cls
+    return found

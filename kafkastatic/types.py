@@ -1,0 +1,188 @@
+"""Plain values that several layers share, and the protocols by which lower layers call upper ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, Self
+
+import attrs
+
+from kafkastatic.errors import ConfigError
+
+_LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+class InstanceId(str):
+    """A legal `group.instance.id` (KIP-345), by the rule of the Java client: brokers accept any string.
+
+    Raises:
+        ConfigError: if it is empty, longer than 249 characters, `"."` or `".."`, or holds anything but
+            ASCII letters, digits, `.`, `_` and `-`.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        problem = _illegal(value)
+        if problem:
+            raise ConfigError(f"group_instance_id {value[:60]!r} {problem}.", remedy="Use 1 to 249 of [a-zA-Z0-9._-].")
+        return super().__new__(cls, value)
+
+
+def _illegal(value: str) -> str | None:
+    if not value:
+        return "is empty"
+    if value in (".", ".."):
+        return "is not allowed"
+    if len(value) > 249:
+        return f"is {len(value)} characters long"
+    if not _LEGAL.issuperset(value):
+        return f"holds {next(c for c in value if c not in _LEGAL)!r}"
+    return None
+
+
+class TopicPartition(NamedTuple):
+    """A partition of a topic. Equal to, and hashed as, the plain tuple."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+class OffsetAndMetadata(NamedTuple):
+    """A committed offset: the next one to consume, not the last one consumed."""
+
+    offset: int
+    metadata: str = ""
+    leader_epoch: int = -1
+
+
+class OffsetAndTimestamp(NamedTuple):
+    """An answer of `offsets_for_times`: the first offset whose timestamp (ms since the epoch) is not earlier."""
+
+    offset: int
+    timestamp: int
+    leader_epoch: int = -1
+
+
+@attrs.frozen
+class Membership:
+    """Who we are to the group at one moment: an immutable value, stamped on every group request.
+
+    Attributes:
+        group: the group id.
+        instance_id: the persistent `group.instance.id` (KIP-345); `None` for a dynamic member.
+        member_id: what the coordinator calls this process; empty before the first join.
+        epoch: the classic protocol's generation; -1 while not in one.
+        assignment: the partitions owned now.
+    """
+
+    group: str
+    instance_id: str | None = None
+    member_id: str = ""
+    epoch: int = -1
+    assignment: frozenset[TopicPartition] = frozenset()
+
+
+@attrs.frozen
+class Broker:
+    """One node of the cluster, where its listener said that it is reached."""
+
+    node_id: int
+    host: str
+    port: int
+    rack: str | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@attrs.frozen
+class PartitionInfo:
+    """A partition as the last metadata answer described it. `leader` is -1 while there is none."""
+
+    partition: int
+    leader: int
+    leader_epoch: int = -1
+    error_code: int = 0
+
+
+@attrs.frozen
+class TopicInfo:
+    """A topic as the last metadata answer described it. `topic_id` is 16 bytes, all zero where unknown (KIP-516)."""
+
+    name: str
+    topic_id: bytes
+    partitions: Mapping[int, PartitionInfo]
+    error_code: int = 0
+    is_internal: bool = False
+
+
+@attrs.frozen
+class ClusterSnapshot:
+    """What one metadata answer said of the cluster, merged over the topics asked for so far."""
+
+    cluster_id: str | None = None
+    brokers: Mapping[int, Broker] = attrs.field(factory=dict[int, Broker])
+    topics: Mapping[str, TopicInfo] = attrs.field(factory=dict[str, TopicInfo])
+
+    def leader(self, tp: TopicPartition) -> PartitionInfo | None:
+        """The partition's description when it has a leader, else `None`."""
+        topic = self.topics.get(tp.topic)
+        info = topic.partitions.get(tp.partition) if topic else None
+        return info if info and info.leader >= 0 else None
+
+
+@attrs.frozen
+class MemberSubscription:
+    """What one member of a group told its leader when it joined: the input of an assignor."""
+
+    member_id: str
+    instance_id: str | None
+    topics: Sequence[str]
+    user_data: bytes | None = None
+    owned: Sequence[TopicPartition] = ()
+    generation: int = -1
+    rack: str | None = None
+
+
+class Assignor(Protocol):
+    """A partition assignor, run by the group's leader."""
+
+    @property
+    def name(self) -> str:
+        """The protocol name that members agree on, `"range"` for instance."""
+        ...
+
+    def assign(
+        self, partitions: Mapping[str, int], members: Sequence[MemberSubscription]
+    ) -> Mapping[str, Sequence[TopicPartition]]:
+        """Share out the partitions.
+
+        Args:
+            partitions: how many partitions each topic has; topics that do not exist are left out.
+            members: in no particular order.
+
+        Returns:
+            The partitions of each member, by member id, every member named.
+        """
+        ...
+
+
+class RebalanceListener:
+    """Callbacks around a change of the assignment; override what you need, as `def` or `async def`.
+
+    A callback that raises ends the consumer with that exception.
+    """
+
+    def on_partitions_assigned(self, assigned: frozenset[TopicPartition]) -> object:
+        """Newly owned partitions, before the first record of them is fetched: the place to seek."""
+
+    def on_partitions_revoked(self, revoked: frozenset[TopicPartition]) -> object:
+        """Partitions about to be given up; what is consumed of them is committed after this returns."""
+
+    def on_partitions_lost(self, lost: frozenset[TopicPartition]) -> object:
+        """Partitions that another member may own already: nothing of them can be committed any more."""
