@@ -301,7 +301,7 @@ class Consumer(Generic[K, V]):
             f"max_poll_interval_ms={self._config.max_poll_interval_ms} was exceeded by {round(excess * 1000)} ms or more"
             f"{record}; the partitions were given up.",
             group=self._config.group_id,
-            offsets={tuple(tp): value.offset for tp, value in wanted.items()},
+            offsets={tp: value.offset for tp, value in wanted.items()},
             remedy="Handle records faster, fetch fewer at a time, or raise max_poll_interval_ms.",
         )
 
@@ -515,7 +515,7 @@ def _names(topics: Iterable[str]) -> frozenset[str]:
 
 
 def _offset(value: Offset) -> OffsetAndMetadata:
-    found = OffsetAndMetadata(value) if isinstance(value, int) else OffsetAndMetadata(*value)
+    found = OffsetAndMetadata(value) if isinstance(value, int) else OffsetAndMetadata(value[0], value[1])
     if found.offset < 0:
         raise ValueError(f"an offset must not be negative, got {found.offset}")
     return found

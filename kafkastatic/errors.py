@@ -38,6 +38,7 @@ this release of Kafka knows it. Errors are plain data: they can be copied and pi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 _E = TypeVar("_E", bound="KafkaError")
@@ -296,12 +297,12 @@ class CommitFailedError(KafkaError):
         message: str,
         *,
         group: str | None = None,
-        offsets: dict[tuple[str, int], int] | None = None,
+        offsets: Mapping[tuple[str, int], int] | None = None,
         retriable: bool = False,
         remedy: str | None = None,
     ) -> None:
         self.group = group
-        self.offsets = offsets or {}
+        self.offsets = dict(offsets or {})
         self.retriable = retriable
         super().__init__(message, remedy=remedy)
 

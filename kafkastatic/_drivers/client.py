@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import cast
 
 import anyio
 
@@ -151,7 +152,7 @@ class Client:
         return self.assignment.callback_task is not None and asyncio.current_task() is self.assignment.callback_task
 
     @contextmanager
-    def call(self, what: str, timeout: float | None = None) -> Iterator[None]:
+    def call(self, what: str, timeout: float | None = None) -> Generator[None]:
         """Bound one call of the application: by time (`default_api_timeout_ms`), and by the consumer's end."""
         self.check()
         seconds = self.config.default_api_timeout_ms / 1000 if timeout is None else timeout
@@ -365,7 +366,7 @@ class Client:
 def _first(error: BaseException) -> BaseException:
     """The first leaf of a group: users are never shown an ExceptionGroup of ours."""
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return error
 
 

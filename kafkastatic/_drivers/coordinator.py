@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import anyio
 
 from kafkastatic._drivers.log import EventLog
@@ -12,13 +10,11 @@ from kafkastatic._net.pool import Pool, Role, Versions
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._protocol.messages.find_coordinator import FindCoordinatorRequest
-from kafkastatic._protocol.primitives import Request
+from kafkastatic._protocol.primitives import R, Request
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaError
 from kafkastatic.types import Broker
-
-R = TypeVar("R")
 
 _ONE_GROUP = 3
 """The last version of FindCoordinator that asks for one group only."""

@@ -88,7 +88,7 @@ class OffsetsDriver:
         backoff = self._backoff()
         async with self._commits:
             while True:
-                gone = {tuple(tp): offset.offset for tp, offset in offsets.items() if not still_ours(tp)}
+                gone: dict[tuple[str, int], int] = {tp: offset.offset for tp, offset in offsets.items() if not still_ours(tp)}
                 if gone:
                     raise CommitFailedError(
                         f"{', '.join(f'{t}-{p}' for t, p in gone)} not assigned to this consumer any more.",
@@ -132,7 +132,7 @@ class OffsetsDriver:
         error = CommitFailedError(
             f"The coordinator refused the commit with {cause.name}.",
             group=who.group,
-            offsets={tuple(tp): offsets[tp].offset for tp in outcome.refused if tp in offsets},
+            offsets={tp: offsets[tp].offset for tp in outcome.refused if tp in offsets},
             remedy="The group went on without this member; its partitions start again at the last commit."
             if outcome.verdict is Verdict.REJECTED
             else None,

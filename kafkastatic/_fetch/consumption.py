@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Container
 from itertools import islice
+from operator import length_hint
 
 from kafkastatic._fetch.positions import Held, PartitionState, Positions, Records
 from kafkastatic._records import decode
@@ -40,7 +41,7 @@ class Cursor:
     @property
     def taken(self) -> int:
         """How many records were handed out."""
-        return self.size - self.iterator.__length_hint__()
+        return self.size - length_hint(self.iterator)
 
     def behind(self, count: int) -> int:
         """The offset behind the first `count` records."""

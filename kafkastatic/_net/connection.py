@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 
 from kafkastatic._net.transport import FrameProtocol
 from kafkastatic._protocol.framing import decode_response, encode_request, response_correlation_id
-from kafkastatic._protocol.primitives import Request
+from kafkastatic._protocol.primitives import R, Request
 from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
-
-R = TypeVar("R")
 
 
 class Connection:

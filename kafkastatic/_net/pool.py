@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from ssl import SSLError
-from typing import Any, TypeVar
 
 import anyio
 import attrs
@@ -19,14 +18,12 @@ from kafkastatic._net.connection import Connection
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.framing import decode_response
 from kafkastatic._protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
-from kafkastatic._protocol.primitives import Request
+from kafkastatic._protocol.primitives import R, Request
 from kafkastatic._protocol.versions import negotiate
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
 from kafkastatic.types import Broker
-
-R = TypeVar("R")
 
 Versions = Mapping[int, tuple[int, int]]
 

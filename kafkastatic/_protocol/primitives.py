@@ -21,7 +21,7 @@ NEVER = 32767
 _INT8 = struct.Struct(">b")
 _INT16 = struct.Struct(">h")
 _INT32 = struct.Struct(">i")
-_NUMBER_SIZES = {"b": 1, "h": 2, "H": 2, "i": 4, "q": 8, "d": 8}
+_NUMBER_SIZES = {"b": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "d": 8}
 _MALFORMED = (struct.error, IndexError, UnicodeDecodeError)
 
 
@@ -64,16 +64,16 @@ class Writer:
         else:
             self.buffer += b"\x00" if flexible else b"\xff\xff"
 
-    def bytes(self, value: Bytes | None, flexible: bool) -> None:
+    def blob(self, value: Bytes | None, flexible: bool) -> None:
         """Raises ProtocolError: if `value` is `None`."""
         if value is None:
             raise _null("bytes field")
         self._count(memoryview(value).nbytes, flexible)
         self.buffer += value
 
-    def nullable_bytes(self, value: Bytes | None, flexible: bool) -> None:
+    def nullable_blob(self, value: Bytes | None, flexible: bool) -> None:
         if value is not None:
-            self.bytes(value, flexible)
+            self.blob(value, flexible)
         else:
             self.buffer += b"\x00" if flexible else b"\xff\xff\xff\xff"
 
@@ -178,13 +178,13 @@ class Reader:
         self.position = end
         return value
 
-    def bytes(self, flexible: bool) -> bytes:
-        value = self.nullable_bytes(flexible)
+    def blob(self, flexible: bool) -> bytes:
+        value = self.nullable_blob(flexible)
         if value is None:
             raise self._unexpected_null("bytes field")
         return value
 
-    def nullable_bytes(self, flexible: bool) -> bytes | None:
+    def nullable_blob(self, flexible: bool) -> bytes | None:
         size = self._size(flexible, "bytes field")
         if size < 0:
             return None
@@ -291,7 +291,6 @@ class Message:
     """A struct of the protocol: plain fields, equal by value, not hashable."""
 
     __slots__ = ()
-    __hash__: ClassVar[None]  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -1,0 +1,92 @@
+"""Tests against a real Kafka: skipped with a reason where none can run, mandatory with KAFKASTATIC_REQUIRE_KAFKA=1."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from tests.support.raw_peer import RawPeer
+from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
+
+_brokers = pytest.StashKey[list[RealKafka]]()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.integration)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        for broker in item.config.stash.get(_brokers, []):
+            if broker.directory.exists():
+                report.sections.append((f"the log of Kafka {broker.version} at {broker.bootstrap}", broker.log_tail()))
+    return report
+
+
+def _started(request: pytest.FixtureRequest, broker: RealKafka) -> RealKafka:
+    request.config.stash.setdefault(_brokers, []).append(broker)
+    return broker.start()
+
+
+def _demand_kafka(version: str = DEFAULT_VERSION) -> None:
+    reason = available(version)
+    if reason is None:
+        return
+    if os.environ.get("KAFKASTATIC_REQUIRE_KAFKA") == "1":
+        pytest.fail(f"KAFKASTATIC_REQUIRE_KAFKA=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
+    """One 4.4.0 broker for the whole session: leave it running, use topics and groups of your own."""
+    _demand_kafka()
+    broker = RealKafka()
+    try:
+        yield _started(request, broker)
+    finally:
+        broker.close()
+
+
+@pytest.fixture
+def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., RealKafka]]:
+    """Brokers of the test's own, to restart, pause or configure: `kafka_factory("3.9.2", {"setting": 1}, tls=True)`."""
+    brokers: list[RealKafka] = []
+
+    def start(
+        version: str = DEFAULT_VERSION, settings: dict[str, object] | None = None, *, tls: bool = False
+    ) -> RealKafka:
+        _demand_kafka(version)
+        broker = RealKafka(version, settings, tls=tls)
+        brokers.append(broker)
+        return _started(request, broker)
+
+    yield start
+    for broker in brokers:
+        broker.close()
+
+
+@pytest.fixture
+def topic(kafka: RealKafka) -> Callable[..., Awaitable[str]]:
+    """Creates a topic and returns its unique name: `name = await topic(partitions=6)`."""
+
+    async def create(partitions: int = 1, *, prefix: str = "topic", **config: str) -> str:
+        name = f"{prefix}-{uuid.uuid4().hex[:12]}"
+        async with RawPeer.connect(kafka.bootstrap) as peer:
+            await peer.create_topic(name, partitions, {key.replace("_", "."): value for key, value in config.items()})
+        return name
+
+    return create
+
+
+@pytest.fixture
+def group_id(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes group ids no other test uses."""
+    run, count = uuid.uuid4().hex[:8], itertools.count(1)
+    return lambda: f"group-{run}-{next(count)}"
