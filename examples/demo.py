@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ _started = time.monotonic()
 
 def say(text: str) -> None:
     print(f"[{time.monotonic() - _started:5.1f} s] {text}", flush=True)
+
+
+async def eventually(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not reached():
+            await asyncio.sleep(0.05)  # noqa: ASYNC110  (what other processes report has no event)
 
 
 class Worker:
@@ -96,7 +103,12 @@ async def fill(bootstrap: str) -> None:
                 codec = (partition + start // BATCH) % len(CODECS)
                 stamp = 1_700_000_000_000 + start
                 records = [
-                    (b"customer-%d" % (n % 97), b'{"order": %d, "partition": %d}' % (n, partition), (), stamp + n - start)
+                    (
+                        b"customer-%d" % (n % 97),
+                        b'{"order": %d, "partition": %d}' % (n, partition),
+                        (),
+                        stamp + n - start,
+                    )
                     for n in range(start, start + BATCH)
                 ]
                 await loader.produce(TOPIC, partition, records, codec)
@@ -148,9 +160,7 @@ async def run(bootstrap: str) -> None:
         say(f"two static members consume: {', '.join(describe(w) for w in workers)}")
         await restart(alice, bob)
         total = PARTITIONS * RECORDS_EACH
-        async with asyncio.timeout(60):
-            while len(seen) < total:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: len(seen) >= total)
         say("all records were read")
         workers.append(await duplicate(bob, bootstrap, seen))
         await asyncio.gather(*(worker.stop() for worker in workers))
@@ -162,9 +172,7 @@ async def run(bootstrap: str) -> None:
 
 async def settle(*workers: Worker) -> None:
     """Wait until the members own all partitions between them."""
-    async with asyncio.timeout(60):
-        while sum(len(latest(worker)) for worker in workers) < PARTITIONS or not all(latest(w) for w in workers):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: all(latest(w) for w in workers) and sum(len(latest(w)) for w in workers) == PARTITIONS)
     for worker in workers:  # what came before is not what is shown
         worker.events = [event for event in worker.events if event["event"] == "assigned"][-1:]
 

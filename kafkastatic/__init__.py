@@ -2,6 +2,7 @@
 
 from kafkastatic import errors, identity
 from kafkastatic._records import ConsumerRecord
+from kafkastatic._version import __version__
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.consumer import Batch, Consumer
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
@@ -27,6 +28,7 @@ __all__ = [
     "OffsetAndTimestamp",
     "RebalanceListener",
     "TopicPartition",
+    "__version__",
     "errors",
     "identity",
 ]

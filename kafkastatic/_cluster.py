@@ -8,8 +8,12 @@ import attrs
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import is_retriable
-from kafkastatic._protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
-from kafkastatic._protocol.messages.metadata import MetadataResponseTopic
+from kafkastatic._protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseTopic,
+)
 from kafkastatic.types import Broker, ClusterSnapshot, PartitionInfo, TopicInfo
 
 NO_TOPIC_ID = bytes(16)

@@ -131,7 +131,8 @@ class ConsumerConfig:
             )
         if self.fetch_max_wait_ms >= self.request_timeout_ms:
             raise ConfigError(
-                f"fetch_max_wait_ms={self.fetch_max_wait_ms} must be below request_timeout_ms={self.request_timeout_ms}."
+                f"fetch_max_wait_ms={self.fetch_max_wait_ms} must be below"
+                f" request_timeout_ms={self.request_timeout_ms}."
             )
         if self.auto_offset_reset not in ("latest", "earliest", "none"):
             raise ConfigError(

@@ -1,9 +1,9 @@
 """The consumer.
 
-    async with Consumer("orders", bootstrap_servers="localhost:9092", group_id="billing",
-                        group_instance_id="billing-0") as consumer:
-        async for record in consumer:
-            await handle(record.value)
+async with Consumer("orders", bootstrap_servers="localhost:9092", group_id="billing",
+                    group_instance_id="billing-0") as consumer:
+    async for record in consumer:
+        await handle(record.value)
 """
 
 from __future__ import annotations
@@ -111,9 +111,7 @@ class Consumer(Generic[K, V]):
         self._config = config or ConsumerConfig.from_mapping(cast("Mapping[str, Any]", options))
         self._registry = registry or identity.PROCESS
         self._claim: identity.Claim | None = None
-        self._client = Client(
-            self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer
-        )
+        self._client = Client(self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
 
@@ -255,9 +253,7 @@ class Consumer(Generic[K, V]):
 
     # ── offsets of the group ──
 
-    async def commit(
-        self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None = None
-    ) -> None:
+    async def commit(self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None = None) -> None:
         """Commit offsets: those given, those up to and with one record, or of everything handed out.
 
         Raises:
@@ -298,8 +294,8 @@ class Consumer(Generic[K, V]):
         last, excess = expiry
         record = f" after {last[0]}-{last[1]} offset {last[2]} was handed out" if last else ""
         raise CommitFailedError(
-            f"max_poll_interval_ms={self._config.max_poll_interval_ms} was exceeded by {round(excess * 1000)} ms or more"
-            f"{record}; the partitions were given up.",
+            f"max_poll_interval_ms={self._config.max_poll_interval_ms} was exceeded by at least"
+            f" {round(excess * 1000)} ms{record}; the partitions were given up.",
             group=self._config.group_id,
             offsets={tp: value.offset for tp, value in wanted.items()},
             remedy="Handle records faster, fetch fewer at a time, or raise max_poll_interval_ms.",
@@ -506,7 +502,9 @@ class Consumer(Generic[K, V]):
 
 def _names(topics: Iterable[str]) -> frozenset[str]:
     if isinstance(topics, str):
-        raise ConfigError(f"topics must be several names, got the string {topics!r}.", remedy="Write subscribe([name]).")
+        raise ConfigError(
+            f"topics must be several names, got the string {topics!r}.", remedy="Write subscribe([name])."
+        )
     names = frozenset(topics)
     for name in names:
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -1,6 +1,6 @@
 """Where an instance id comes from, and which ids this process uses already.
 
-    Consumer("orders", ..., group_instance_id=identity.from_pod())
+Consumer("orders", ..., group_instance_id=identity.from_pod())
 """
 
 from __future__ import annotations

@@ -110,9 +110,10 @@ def fetch_jars(version: str = DEFAULT_VERSION) -> Path:
             raise RealKafkaError("no Maven found: `mvn` fetches the jars of a real Kafka (once)")
         partial = target.with_name(f"{version}.partial")
         shutil.rmtree(partial, ignore_errors=True)
+        options = ("-q", "-B", "-f", str(_HERE / "kafka.pom.xml"), f"-Dkafka.version={version}")
+        goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial.resolve()}")
         run = subprocess.run(
-            [maven, "-q", "-B", "-f", str(_HERE / "kafka.pom.xml"), f"-Dkafka.version={version}"]
-            + ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial.resolve()}"],
+            [maven, *options, *goal],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -296,7 +297,7 @@ class RealKafka:
         atexit.unregister(self.close)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def log_tail(self, lines: int = 60) -> str:
+    def log_tail(self, lines: int = 40) -> str:
         try:
             text = self.log_file.read_text(errors="replace")
         except OSError:

@@ -317,7 +317,9 @@ class Client:
         """Without a group, all partitions of the topics are ours."""
         if self.manual:
             return
-        found = {TopicPartition(t, p) for t in self.topics if t in snapshot.topics for p in snapshot.topics[t].partitions}
+        found = {
+            TopicPartition(t, p) for t in self.topics if t in snapshot.topics for p in snapshot.topics[t].partitions
+        }
         new = found - self.positions.partitions()
         if new:
             self.positions.add(new)

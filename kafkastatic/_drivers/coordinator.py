@@ -56,7 +56,7 @@ class Coordinator:
         while True:
             try:
                 broker = await self._locate()
-                return await self._pool.ensure(broker.node_id, timeout=config.request_timeout_ms / 1000)
+                return await self._pool.ensure(broker.node_id)
             except KafkaError as error:
                 if not error.retriable:
                     raise

@@ -29,7 +29,7 @@ class EventLog:
         self._write("error", event, fields)
 
     def _write(self, level: str, event: str, fields: dict[str, object]) -> None:
-        import structlog  # noqa: PLC0415  (at the first event: an import of 20 ms)
+        import structlog  # at the first event: an import of 20 ms
 
         if structlog.is_configured():
             logger: Any = structlog.get_logger("kafkastatic")

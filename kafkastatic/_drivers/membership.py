@@ -68,6 +68,7 @@ class MembershipDriver:
         self._arrived = anyio.Event()
         self._callbacks = anyio.Lock()  # the application's callbacks run one at a time, in order
         self._joining: anyio.CancelScope | None = None
+        self._failing = False
         self._over = False
 
     @property
@@ -90,7 +91,7 @@ class MembershipDriver:
                     event = await self._next()
                     for action in self._member.handle(event, self._runtime.now()):
                         self._carry_out(action, tasks)
-                    if isinstance(event, m.CoordinatorFound):
+                    if isinstance(event, m.CoordinatorFound) and not self._failing:
                         self.located.set()
         finally:
             self.located.set()
@@ -125,6 +126,7 @@ class MembershipDriver:
             case m.Report():
                 self._log.info(action.event, **action.fields)
             case m.Fail():
+                self._failing = True
                 tasks.start_soon(self._fail, action.error, tasks, name="kafkastatic:fail")
             case m.Stop():
                 self._over = True
@@ -170,12 +172,17 @@ class MembershipDriver:
         self.feed(m.AssignFinished(error))
 
     async def _revoke(self, action: m.Revoke) -> None:
-        self.joined = anyio.Event()
+        self._no_longer_joined()
         revoke = partial(self._assignment.revoke, action.partitions, action.deadline)
         self.feed(m.RevokeFinished(await self._outcome(revoke)))
 
     async def _lose(self, action: m.Lose) -> None:
+        self._no_longer_joined()
         self.feed(m.LoseFinished(await self._outcome(partial(self._assignment.lose, action.partitions))))
+
+    def _no_longer_joined(self) -> None:
+        if self.joined.is_set():
+            self.joined = anyio.Event()
 
     async def _outcome(self, callback: Callable[[], Awaitable[None]]) -> BaseException | None:
         """Run a callback when the one before it is done; what it raises is its outcome."""

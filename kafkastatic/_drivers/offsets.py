@@ -88,7 +88,9 @@ class OffsetsDriver:
         backoff = self._backoff()
         async with self._commits:
             while True:
-                gone: dict[tuple[str, int], int] = {tp: offset.offset for tp, offset in offsets.items() if not still_ours(tp)}
+                gone: dict[tuple[str, int], int] = {
+                    tp: offset.offset for tp, offset in offsets.items() if not still_ours(tp)
+                }
                 if gone:
                     raise CommitFailedError(
                         f"{', '.join(f'{t}-{p}' for t, p in gone)} not assigned to this consumer any more.",
@@ -140,9 +142,7 @@ class OffsetsDriver:
         error.__cause__ = cause
         return error
 
-    async def committed(
-        self, partitions: Collection[TopicPartition]
-    ) -> dict[TopicPartition, OffsetAndMetadata | None]:
+    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata | None]:
         """The group's committed offset of each partition, `None` where there is none.
 
         Raises:
@@ -168,7 +168,9 @@ class OffsetsDriver:
             for topic in answer.topics:
                 for entry in topic.partitions:
                     failed = failed or entry.error_code
-                    value = OffsetAndMetadata(entry.committed_offset, entry.metadata or "", entry.committed_leader_epoch)
+                    value = OffsetAndMetadata(
+                        entry.committed_offset, entry.metadata or "", entry.committed_leader_epoch
+                    )
                     found[TopicPartition(topic.name, entry.partition_index)] = value if value.offset >= 0 else None
             if failed == codes.NONE:
                 return found
@@ -245,7 +247,9 @@ class OffsetsDriver:
         else:
             for state in fresh:
                 self._start(state, None)
-        resets = {state.tp: (state, state.version) for state in states if state.fetch_at is None and state.reset is not None}
+        resets = {
+            state.tp: (state, state.version) for state in states if state.fetch_at is None and state.reset is not None
+        }
         if not resets:
             return
         ends = await self.by_time({tp: state.reset for tp, (state, _) in resets.items() if state.reset is not None})

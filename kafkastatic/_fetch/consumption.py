@@ -320,5 +320,3 @@ class Consumption:
         if cursor.taken and not self.waiting:
             self._in_hand[cursor.state.tp] = cursor.state
         self._end()
-
-

@@ -10,8 +10,7 @@ import attrs
 from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for, is_retriable
-from kafkastatic._protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
-from kafkastatic._protocol.messages.fetch import PartitionData
+from kafkastatic._protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData
 from kafkastatic._records import split
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import CorruptRecordError, OffsetOutOfRangeError
@@ -92,7 +91,13 @@ class Planner:
         wanted: list[PartitionState] = []
         complete = True
         for state in states:
-            if state.fetch_at is None or state.error is not None or state.barred or state.paused or state.retry_at > now:
+            if (
+                state.fetch_at is None
+                or state.error is not None
+                or state.barred
+                or state.paused
+                or state.retry_at > now
+            ):
                 continue
             if state.buffered >= config.max_partition_fetch_bytes:
                 complete = False

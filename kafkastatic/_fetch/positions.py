@@ -53,6 +53,7 @@ class PartitionState:
     """
 
     __slots__ = (
+        "barred",
         "buffer",
         "buffered",
         "committed",
@@ -62,7 +63,6 @@ class PartitionState:
         "handed",
         "held",
         "high_watermark",
-        "barred",
         "log_start",
         "open",
         "paused",

@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 
 from kafkastatic._group import requests
+from kafkastatic._group.leader import Leadership
 from kafkastatic._group.member import (
     Action,
     Answered,
@@ -49,7 +50,6 @@ from kafkastatic._group.member import (
     SubscriptionChanged,
     TimerFired,
 )
-from kafkastatic._group.leader import Leadership
 from kafkastatic._group.states import IN_GROUP, OVER, TABLE, State
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.consumer_protocol import decode_assignment
@@ -62,7 +62,6 @@ from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGrou
 from kafkastatic._protocol.primitives import Request
 from kafkastatic.errors import KafkaError, UnsupportedVersionError
 from kafkastatic.types import Assignor, ClusterSnapshot, Membership, TopicPartition
-
 
 STATIC_VERSIONS: tuple[tuple[type[Request[Any]], int], ...] = (
     (JoinGroupRequest, 5),
@@ -213,7 +212,9 @@ class ClassicMember:
     def _join(self, cause: str, now: float) -> list[Action]:
         """Send JoinGroup, or look for a coordinator to send it to."""
         if not self._coordinator:
-            self._move("rejoin, no coordinator" if "rejoin, no coordinator" in TABLE[self.state] else "coordinator lost")
+            self._move(
+                "rejoin, no coordinator" if "rejoin, no coordinator" in TABLE[self.state] else "coordinator lost"
+            )
             return self._lose_coordinator()
         self._move(cause)
         self._rejoin_wanted = False

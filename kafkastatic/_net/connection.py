@@ -66,7 +66,9 @@ class Connection:
         try:
             return decode_response(request, frame, version)
         except ProtocolError as error:
-            error = ProtocolError(f"{self.address} answered {request.NAME} v{version} with bytes that do not parse: {error}")
+            error = ProtocolError(
+                f"{self.address} answered {request.NAME} v{version} with bytes that do not parse: {error}"
+            )
             self.close(error)
             raise error from None
 
@@ -89,7 +91,9 @@ class Connection:
 
     def close(self, cause: KafkaError | None = None) -> None:
         """Close at once; every waiter is told `cause`."""
-        self._die(cause or BrokerUnreachableError(f"The connection to {self.address} was closed.", address=self.address))
+        self._die(
+            cause or BrokerUnreachableError(f"The connection to {self.address} was closed.", address=self.address)
+        )
         if self._transport is not None:
             self._transport.abort()
 

@@ -21,13 +21,12 @@ from kafkastatic._protocol.messages.api_versions import ApiVersionsRequest, ApiV
 from kafkastatic._protocol.primitives import R, Request
 from kafkastatic._protocol.versions import negotiate
 from kafkastatic._runtime import Runtime
+from kafkastatic._version import __version__
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
 from kafkastatic.types import Broker
 
 Versions = Mapping[int, tuple[int, int]]
-
-_VERSION = "0.1.0"
 
 
 class Role(enum.Enum):
@@ -89,10 +88,7 @@ class Pool:
             UnsupportedVersionError: if broker and client share no version, or the request does not fit in it.
             ProtocolError: if the other side does not speak Kafka's protocol.
         """
-        address = self._addresses.get(node_id)
-        if address is None:
-            raise BrokerUnreachableError(f"Broker {node_id} is not in the cluster's metadata.", address=f"broker {node_id}")
-        return await self._request(self._nodes[address], request, role, timeout, cap)
+        return await self._request(self._known(node_id), request, role, timeout, cap)
 
     async def request_any(self, request: Request[R], *, timeout: float, cap: int | None = None) -> tuple[R, str]:
         """Send a request to whichever broker answers first, tried one after another.
@@ -122,13 +118,18 @@ class Pool:
         node = self._nodes.get(self._addresses.get(node_id, ""))
         return node.versions or {} if node else {}
 
-    async def ensure(self, node_id: int, *, timeout: float) -> Versions:
+    async def ensure(self, node_id: int) -> Versions:
         """Connect to a broker, if need be, and return the API versions that it serves. Raises as `request` does."""
-        node = self._nodes.get(self._addresses.get(node_id, ""))
-        if node is None:
-            raise BrokerUnreachableError(f"Broker {node_id} is not in the cluster's metadata.", address=f"broker {node_id}")
+        node = self._known(node_id)
         await self._connection(node, Role.QUICK)
         return node.versions or {}
+
+    def _known(self, node_id: int) -> _Node:
+        address = self._addresses.get(node_id)
+        if address is None:
+            name = f"broker {node_id}"
+            raise BrokerUnreachableError(f"The cluster's metadata does not name {name}.", address=name)
+        return self._nodes[address]
 
     def _candidates(self) -> list[_Node]:
         known = [self._nodes[address] for address in self._addresses.values()]
@@ -141,7 +142,9 @@ class Pool:
         protocol = [error for _, error in failures if isinstance(error, ProtocolError)]
         if protocol and len(protocol) == len(failures):
             return protocol[0]
-        names = ", ".join(dict.fromkeys(address for address, _ in failures)) or ", ".join(self._config.bootstrap_servers)
+        names = ", ".join(dict.fromkeys(address for address, _ in failures)) or ", ".join(
+            self._config.bootstrap_servers
+        )
         reasons = "; ".join(dict.fromkeys(str(error.args[0]) for _, error in failures))
         return BrokerUnreachableError(
             f"No broker answered: {reasons or 'the time ran out'}",
@@ -265,7 +268,11 @@ class Pool:
             connection = Connection(node.address, self._config.client_id)
             try:
                 transport, _ = await self._runtime.connect(
-                    connection.factory, address, node.port, ssl=self._config.ssl_context, server_hostname=node.host.strip("[]")
+                    connection.factory,
+                    address,
+                    node.port,
+                    ssl=self._config.ssl_context,
+                    server_hostname=node.host.strip("[]"),
                 )
             except OSError as error:
                 last = error
@@ -294,7 +301,7 @@ async def _ask_versions(connection: Connection, timeout: float) -> Versions:
 
     A broker that does not know our version of ApiVersions answers UNSUPPORTED_VERSION in version 0 (KIP-511).
     """
-    request = ApiVersionsRequest(client_software_name="kafkastatic", client_software_version=_VERSION)
+    request = ApiVersionsRequest(client_software_name="kafkastatic", client_software_version=__version__)
     version = ApiVersionsRequest.MAX_VERSION
     while True:
         frame = await connection.exchange(request, version, timeout)

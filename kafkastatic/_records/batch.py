@@ -214,7 +214,7 @@ def decode(
             from_offset,
         )
         if records and records[-1].offset > batch.last_offset:
-            raise ValueError("a record's offset is behind the batch's last")  # noqa: TRY301
+            raise ValueError("a record's offset is behind the batch's last")
     except ValueError as error:
         raise CorruptRecordError(
             f"batch {batch.base_offset} to {batch.last_offset} cannot be delivered: {error}",
