@@ -36,8 +36,8 @@ def say(text: str) -> None:
 
 async def eventually(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while not reached():
-            await asyncio.sleep(0.05)  # noqa: ASYNC110  (what other processes report has no event)
+        while not reached():  # noqa: ASYNC110  (what other processes report has no event)
+            await asyncio.sleep(0.05)
 
 
 class Worker:

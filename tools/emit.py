@@ -51,7 +51,7 @@ def _header(spec: Message, response: str | None) -> list[str]:
         f"FLEXIBLE_SINCE: ClassVar[int] = {flexible}",
     ]
     if response is not None:
-        lines.append(f"RESPONSE: type[{response}] = {response}")
+        lines.append(f"RESPONSE: ClassVar[type[{response}]] = {response}")
     return [*lines, ""]
 
 

@@ -29,7 +29,13 @@ from kafkastatic._net.pool import Pool
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import ConsumerClosedError, IllegalStateError, KafkaError, KafkaTimeoutError
+from kafkastatic.errors import (
+    BrokerUnreachableError,
+    ConsumerClosedError,
+    IllegalStateError,
+    KafkaError,
+    KafkaTimeoutError,
+)
 from kafkastatic.types import ClusterSnapshot, Membership, TopicPartition
 
 ABORT_TIMEOUT = 0.5
@@ -72,7 +78,7 @@ class Client:
             self.consumption,
             key_deserializer,
             value_deserializer,
-            check=self.check,
+            check=self._check_ask,
             asked=self._asked,
             emptied=lambda: self.fetch.wake(),
         )
@@ -146,6 +152,11 @@ class Client:
         if self._closing and not self.in_callback:
             raise ConsumerClosedError("The consumer was closed.", remedy="Make a new Consumer.")
 
+    def _check_ask(self) -> None:
+        self.check()
+        if not self.topics and not self.manual:
+            raise IllegalStateError("There is nothing to read.", remedy="subscribe() to topics or assign() partitions.")
+
     @property
     def in_callback(self) -> bool:
         """Whether the application's rebalance callback is calling."""
@@ -211,6 +222,13 @@ class Client:
         last = self._last_error or (self.coordinator.last_error if self.coordinator else None)
         if last is not None:
             return last
+        if not self.metadata.snapshot.brokers:
+            servers = ", ".join(self.config.bootstrap_servers)
+            return BrokerUnreachableError(
+                f"No broker answered within {limit:.3g} s at {servers}.",
+                address=servers,
+                remedy="Check bootstrap_servers, and that a Kafka broker listens there.",
+            )
         return KafkaTimeoutError(f"The consumer was not ready within {limit:.3g} s.")
 
     async def aclose(self, leave: bool, timeout: float) -> None:

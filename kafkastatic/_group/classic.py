@@ -524,11 +524,11 @@ class ClassicMember:
         api = self._take(event.key)
         if api is None:
             return []
-        if isinstance(event.error, KafkaError) and not event.error.retriable:
-            return self._fail(event.error)
         if api == "LeaveGroup":
             self._move("left")
             return [Report("left", {**self._who(), "error": str(event.error)}), Stop()]
+        if isinstance(event.error, KafkaError) and not event.error.retriable:
+            return self._fail(event.error)
         report = Report("coordinator_lost", {"api": api, "error": str(event.error)})
         if api == "Heartbeat":
             return [report, *self._lose_coordinator()]

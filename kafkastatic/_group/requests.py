@@ -73,10 +73,12 @@ def heartbeat(who: Membership) -> HeartbeatRequest:
 
 
 def leave(who: Membership, reason: str) -> LeaveGroupRequest:
-    """Leave by member id, never by instance id alone: that would remove whoever holds the id now."""
+    """Leave by member id, never by instance id alone: that would remove whoever holds the id now.
+
+    Said in the words of version 3 (Kafka 2.4); an older broker waits for the session to time out instead.
+    """
     return LeaveGroupRequest(
         group_id=who.group,
-        member_id=who.member_id,
         members=[MemberIdentity(member_id=who.member_id, group_instance_id=who.instance_id, reason=reason)],
     )
 

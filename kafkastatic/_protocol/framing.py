@@ -72,7 +72,7 @@ def decode_response(request: Request[R] | type[Request[R]], frame: Bytes, versio
         ProtocolError: if the bytes do not parse, or some are left over.
     """
     _, offset = ResponseHeader.decode_prefix(frame, _response_header_version(request, version))
-    response: type[R] = request.RESPONSE  # pyright: ignore[reportGeneralTypeIssues]
+    response: type[R] = request.RESPONSE
     return response.decode(frame, version, offset)
 
 

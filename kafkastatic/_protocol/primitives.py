@@ -21,7 +21,8 @@ NEVER = 32767
 _INT8 = struct.Struct(">b")
 _INT16 = struct.Struct(">h")
 _INT32 = struct.Struct(">i")
-_NUMBER_SIZES = {"b": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "d": 8}
+_SHORT = 9
+_SHORT_ARRAYS = {kind: [struct.Struct(f">{count}{kind}") for count in range(_SHORT)] for kind in "bhHiIqd"}
 _MALFORMED = (struct.error, IndexError, UnicodeDecodeError)
 
 
@@ -165,7 +166,11 @@ class Reader:
 
     def nullable_string(self, flexible: bool) -> str | None:
         if flexible:
-            size = self.uvarint() - 1
+            size = self.buffer[self.position] - 1
+            if size < 0x7F:
+                self.position += 1
+            else:
+                size = self.uvarint() - 1
         else:
             (size,) = _INT16.unpack_from(self.buffer, self.position)
             self.position += 2
@@ -209,6 +214,12 @@ class Reader:
 
     def array(self, flexible: bool) -> int:
         """The length of an array."""
+        if flexible:
+            # Most arrays are short, and every partition of a large answer has some.
+            count = self.buffer[self.position] - 1
+            if 0 <= count < 0x7F and count < self._end - self.position:
+                self.position += 1
+                return count
         count = self._size(flexible, "array")
         if count < 0:
             raise self._unexpected_null("array")
@@ -220,11 +231,11 @@ class Reader:
 
     def numbers(self, count: int, kind: str) -> list[Any]:
         """The elements of an array of numbers, `kind` being their `struct` letter."""
-        size = count * _NUMBER_SIZES[kind]
-        if size > self._end - self.position:
-            raise self._too_long("array", size)
-        values = struct.unpack_from(f">{count}{kind}", self.buffer, self.position)
-        self.position += size
+        if count == 0:
+            return []
+        layout = _SHORT_ARRAYS[kind][count] if count < _SHORT else struct.Struct(f">{count}{kind}")
+        values = layout.unpack_from(self.buffer, self.position)
+        self.position += layout.size
         return list(values)
 
     def uuid(self) -> bytes:
@@ -265,7 +276,11 @@ class Reader:
 
     def _size(self, flexible: bool, what: str) -> int:
         if flexible:
-            size = self.uvarint() - 1
+            size = self.buffer[self.position] - 1
+            if size < 0x7F:
+                self.position += 1
+            else:
+                size = self.uvarint() - 1
         else:
             (size,) = _INT32.unpack_from(self.buffer, self.position)
             self.position += 4
@@ -386,7 +401,7 @@ class Request(TopLevel, Generic[R]):
 
     __slots__ = ()
     API_KEY: ClassVar[int]
-    RESPONSE: type[R]
+    RESPONSE: ClassVar[type[Any]]  # a class variable cannot be typed with R
 
 
 def absent(api: str, field: str, version: int) -> UnsupportedVersionError:

@@ -246,7 +246,7 @@ class ApiVersionsRequest(Request[ApiVersionsResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 5
     FLEXIBLE_SINCE: ClassVar[int] = 3
-    RESPONSE: type[ApiVersionsResponse] = ApiVersionsResponse
+    RESPONSE: ClassVar[type[ApiVersionsResponse]] = ApiVersionsResponse
 
     __slots__ = (
         "client_software_name",

@@ -187,7 +187,7 @@ class CreatePartitionsRequest(Request[CreatePartitionsResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 3
     FLEXIBLE_SINCE: ClassVar[int] = 2
-    RESPONSE: type[CreatePartitionsResponse] = CreatePartitionsResponse
+    RESPONSE: ClassVar[type[CreatePartitionsResponse]] = CreatePartitionsResponse
 
     __slots__ = (
         "topics",

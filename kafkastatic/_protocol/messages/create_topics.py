@@ -340,7 +340,7 @@ class CreateTopicsRequest(Request[CreateTopicsResponse]):
     MIN_VERSION: ClassVar[int] = 2
     MAX_VERSION: ClassVar[int] = 7
     FLEXIBLE_SINCE: ClassVar[int] = 5
-    RESPONSE: type[CreateTopicsResponse] = CreateTopicsResponse
+    RESPONSE: ClassVar[type[CreateTopicsResponse]] = CreateTopicsResponse
 
     __slots__ = (
         "topics",

@@ -163,7 +163,7 @@ class DeleteTopicsRequest(Request[DeleteTopicsResponse]):
     MIN_VERSION: ClassVar[int] = 1
     MAX_VERSION: ClassVar[int] = 6
     FLEXIBLE_SINCE: ClassVar[int] = 4
-    RESPONSE: type[DeleteTopicsResponse] = DeleteTopicsResponse
+    RESPONSE: ClassVar[type[DeleteTopicsResponse]] = DeleteTopicsResponse
 
     __slots__ = (
         "topics",

@@ -225,7 +225,7 @@ class DescribeGroupsRequest(Request[DescribeGroupsResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 6
     FLEXIBLE_SINCE: ClassVar[int] = 5
-    RESPONSE: type[DescribeGroupsResponse] = DescribeGroupsResponse
+    RESPONSE: ClassVar[type[DescribeGroupsResponse]] = DescribeGroupsResponse
 
     __slots__ = (
         "groups",

@@ -698,7 +698,7 @@ class FetchRequest(Request[FetchResponse]):
     MIN_VERSION: ClassVar[int] = 4
     MAX_VERSION: ClassVar[int] = 18
     FLEXIBLE_SINCE: ClassVar[int] = 12
-    RESPONSE: type[FetchResponse] = FetchResponse
+    RESPONSE: ClassVar[type[FetchResponse]] = FetchResponse
 
     __slots__ = (
         "cluster_id",

@@ -190,7 +190,7 @@ class FindCoordinatorRequest(Request[FindCoordinatorResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 6
     FLEXIBLE_SINCE: ClassVar[int] = 3
-    RESPONSE: type[FindCoordinatorResponse] = FindCoordinatorResponse
+    RESPONSE: ClassVar[type[FindCoordinatorResponse]] = FindCoordinatorResponse
 
     __slots__ = (
         "key",

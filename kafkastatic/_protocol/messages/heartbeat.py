@@ -72,7 +72,7 @@ class HeartbeatRequest(Request[HeartbeatResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 4
     FLEXIBLE_SINCE: ClassVar[int] = 4
-    RESPONSE: type[HeartbeatResponse] = HeartbeatResponse
+    RESPONSE: ClassVar[type[HeartbeatResponse]] = HeartbeatResponse
 
     __slots__ = (
         "group_id",

@@ -210,7 +210,7 @@ class JoinGroupRequest(Request[JoinGroupResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 9
     FLEXIBLE_SINCE: ClassVar[int] = 6
-    RESPONSE: type[JoinGroupResponse] = JoinGroupResponse
+    RESPONSE: ClassVar[type[JoinGroupResponse]] = JoinGroupResponse
 
     __slots__ = (
         "group_id",

@@ -174,7 +174,7 @@ class LeaveGroupRequest(Request[LeaveGroupResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 5
     FLEXIBLE_SINCE: ClassVar[int] = 4
-    RESPONSE: type[LeaveGroupResponse] = LeaveGroupResponse
+    RESPONSE: ClassVar[type[LeaveGroupResponse]] = LeaveGroupResponse
 
     __slots__ = (
         "group_id",

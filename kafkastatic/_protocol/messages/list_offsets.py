@@ -250,7 +250,7 @@ class ListOffsetsRequest(Request[ListOffsetsResponse]):
     MIN_VERSION: ClassVar[int] = 1
     MAX_VERSION: ClassVar[int] = 11
     FLEXIBLE_SINCE: ClassVar[int] = 6
-    RESPONSE: type[ListOffsetsResponse] = ListOffsetsResponse
+    RESPONSE: ClassVar[type[ListOffsetsResponse]] = ListOffsetsResponse
 
     __slots__ = (
         "replica_id",

@@ -373,7 +373,7 @@ class MetadataRequest(Request[MetadataResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 13
     FLEXIBLE_SINCE: ClassVar[int] = 9
-    RESPONSE: type[MetadataResponse] = MetadataResponse
+    RESPONSE: ClassVar[type[MetadataResponse]] = MetadataResponse
 
     __slots__ = (
         "topics",

@@ -264,7 +264,7 @@ class OffsetCommitRequest(Request[OffsetCommitResponse]):
     MIN_VERSION: ClassVar[int] = 2
     MAX_VERSION: ClassVar[int] = 10
     FLEXIBLE_SINCE: ClassVar[int] = 8
-    RESPONSE: type[OffsetCommitResponse] = OffsetCommitResponse
+    RESPONSE: ClassVar[type[OffsetCommitResponse]] = OffsetCommitResponse
 
     __slots__ = (
         "group_id",

@@ -467,7 +467,7 @@ class OffsetFetchRequest(Request[OffsetFetchResponse]):
     MIN_VERSION: ClassVar[int] = 1
     MAX_VERSION: ClassVar[int] = 10
     FLEXIBLE_SINCE: ClassVar[int] = 6
-    RESPONSE: type[OffsetFetchResponse] = OffsetFetchResponse
+    RESPONSE: ClassVar[type[OffsetFetchResponse]] = OffsetFetchResponse
 
     __slots__ = (
         "group_id",

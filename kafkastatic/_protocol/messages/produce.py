@@ -432,7 +432,7 @@ class ProduceRequest(Request[ProduceResponse]):
     MIN_VERSION: ClassVar[int] = 3
     MAX_VERSION: ClassVar[int] = 13
     FLEXIBLE_SINCE: ClassVar[int] = 9
-    RESPONSE: type[ProduceResponse] = ProduceResponse
+    RESPONSE: ClassVar[type[ProduceResponse]] = ProduceResponse
 
     __slots__ = (
         "transactional_id",

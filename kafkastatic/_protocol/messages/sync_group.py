@@ -132,7 +132,7 @@ class SyncGroupRequest(Request[SyncGroupResponse]):
     MIN_VERSION: ClassVar[int] = 0
     MAX_VERSION: ClassVar[int] = 5
     FLEXIBLE_SINCE: ClassVar[int] = 4
-    RESPONSE: type[SyncGroupResponse] = SyncGroupResponse
+    RESPONSE: ClassVar[type[SyncGroupResponse]] = SyncGroupResponse
 
     __slots__ = (
         "group_id",

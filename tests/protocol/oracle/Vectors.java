@@ -91,9 +91,28 @@ public class Vectors {
         JsonNode values = new Maker(random, variant == 0).value(schema);
         Message message = fromJson(data, values, version);
         ObjectNode line = line("message", name, version);
+        JsonNode rendered = toJson(data, message, version);
+        restoreRecords(rendered, values);
         line.put("hex", hex(MessageUtil.toByteBufferAccessor(message, version).buffer()));
-        line.set("json", toJson(data, message, version));
+        line.set("json", rendered);
         print(line);
+    }
+
+    /** Kafka renders every record set as empty bytes: put those back that were given to it. */
+    private static void restoreRecords(JsonNode rendered, JsonNode given) {
+        if (rendered.isArray()) {
+            for (int index = 0; index < rendered.size(); index++) {
+                restoreRecords(rendered.get(index), given.get(index));
+            }
+        }
+        for (Iterator<String> fields = rendered.fieldNames(); fields.hasNext(); ) {
+            String field = fields.next();
+            if (field.equals("records")) {
+                ((ObjectNode) rendered).set(field, given.get(field));
+            } else if (given.get(field) != null) {
+                restoreRecords(rendered.get(field), given.get(field));
+            }
+        }
     }
 
     /** A message with all fields set, and messages with one field set, written in all versions below the highest. */
