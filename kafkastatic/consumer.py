@@ -111,7 +111,9 @@ class Consumer(Generic[K, V]):
         self._config = config or ConsumerConfig.from_mapping(cast("Mapping[str, Any]", options))
         self._registry = registry or identity.PROCESS
         self._claim: identity.Claim | None = None
-        self._client = Client(self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer)
+        self._client = Client(
+            self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer, self._release
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
 
@@ -168,10 +170,7 @@ class Consumer(Generic[K, V]):
         if self._client.in_callback:
             raise IllegalStateError("aclose() inside a rebalance callback would wait for itself.", remedy="Use stop().")
         leave = membership == "leave" or (membership == "default" and self._config.group_instance_id is None)
-        try:
-            await self._client.aclose(leave, self._config.default_api_timeout_ms / 1000 if timeout is None else timeout)
-        finally:
-            self._release()
+        await self._client.aclose(leave, self._config.default_api_timeout_ms / 1000 if timeout is None else timeout)
 
     def stop(self) -> None:
         """End iteration normally after the record in hand. Safe from signal handlers, tasks and other threads.

@@ -53,7 +53,7 @@ def test_the_pure_layers_are_where_this_test_looks() -> None:
     assert {part for part in PURE if not any(_modules(part))} == set()
 
 
-@pytest.mark.parametrize("path", _modules(*PURE), ids=_id)
+@pytest.mark.parametrize("path", list(_modules(*PURE)), ids=_id)
 def test_a_pure_module_imports_nothing_of_the_outside(path: Path) -> None:
     """L0-L2 know no loop, no socket, no clock, no randomness and no log."""
     assert _imported(path) & OUTSIDE == set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import cast
 
@@ -45,6 +45,9 @@ ABORT_TIMEOUT = 0.5
 class Client:
     """One consumer's parts and their life: start, failure, close.
 
+    Args:
+        ended: called when nothing of the consumer runs any more.
+
     Attributes:
         fatal: what ended the consumer, the first of it.
         poll_expiry: the last time that `max_poll_interval_ms` was exceeded: the record in hand and seconds beyond.
@@ -57,6 +60,7 @@ class Client:
         topics: frozenset[str],
         key_deserializer: Deserializer | None,
         value_deserializer: Deserializer | None,
+        ended: Callable[[], None],
     ) -> None:
         self.config = config
         self.runtime = runtime
@@ -97,6 +101,7 @@ class Client:
         )
         self.membership = self._member() if self.coordinator else None
         self.manual = False
+        self._ended = ended
         self._supervisor: asyncio.Task[None] | None = None
         self._scope = anyio.CancelScope()
         self._ready = anyio.Event()
@@ -279,6 +284,7 @@ class Client:
             self._last_words()
             with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
                 await self.pool.aclose()
+            self._ended()
 
     async def _live(self) -> None:
         await self._bootstrap()

@@ -208,7 +208,11 @@ class MembershipDriver:
         tasks.cancel_scope.cancel()
 
     async def _owner(self) -> str | None:
-        """Who holds our instance id now, as one DescribeGroups tells; `None` if it does not, in time."""
+        """Who holds our instance id now, as one DescribeGroups tells; `None` if it does not, in time.
+
+        Only the member id is sure to be the new holder's: a coordinator that replaces a static member keeps the
+        client id and the host of the process that joined under this instance id first (seen on 4.4).
+        """
         who = self.membership
         request = DescribeGroupsRequest(groups=[who.group])
         try:
@@ -218,5 +222,6 @@ class MembershipDriver:
         for group in answer.groups:
             for other in group.members:
                 if group.error_code == codes.NONE and other.group_instance_id == who.instance_id:
-                    return f"{other.client_id} at {other.client_host.lstrip('/')} (member {other.member_id})"
+                    first = f"{other.client_id} at {other.client_host.lstrip('/')}"
+                    return f"member {other.member_id} (the id was first joined by {first})"
         return None

@@ -61,7 +61,7 @@ from kafkastatic._protocol.messages.offset_commit import OffsetCommitRequest
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from kafkastatic._protocol.primitives import Request
 from kafkastatic.errors import KafkaError, UnsupportedVersionError
-from kafkastatic.types import Assignor, ClusterSnapshot, Membership, TopicPartition
+from kafkastatic.types import Assignor, ClusterSnapshot, Membership
 
 STATIC_VERSIONS: tuple[tuple[type[Request[Any]], int], ...] = (
     (JoinGroupRequest, 5),
@@ -152,7 +152,7 @@ class ClassicMember:
             case AssignFinished() | RevokeFinished() | LoseFinished():
                 return self._callback_finished(event, now)
             case PollExpired():
-                return self._poll_expired(event)
+                return self._poll_expired(event, now)
             case PollResumed():
                 return self._resume(now)
             case CommitRejected():
@@ -195,7 +195,7 @@ class ClassicMember:
                     detail=f"a static member needs version {needed} of it, the broker offers up to {highest}",
                     group=self.membership.group,
                     instance_id=self.membership.instance_id,
-                    remedy="Use brokers of Kafka 2.3 or newer, or leave group_instance_id out.",
+                    remedy="Use brokers of Kafka 2.4 or newer, or leave group_instance_id out.",
                 )
         return None
 
@@ -212,14 +212,11 @@ class ClassicMember:
     def _join(self, cause: str, now: float) -> list[Action]:
         """Send JoinGroup, or look for a coordinator to send it to."""
         if not self._coordinator:
-            self._move(
-                "rejoin, no coordinator" if "rejoin, no coordinator" in TABLE[self.state] else "coordinator lost"
-            )
+            self._move("rejoin, no coordinator")
             return self._lose_coordinator()
         self._move(cause)
         self._rejoin_wanted = False
-        self._retry_at = self._sync = self._lead = None
-        self._live.pop("Heartbeat", None)
+        self._out_of_generation()
         who = self.membership
         request = requests.join(
             who,
@@ -238,7 +235,7 @@ class ClassicMember:
         code, known = response.error_code, self.membership.member_id
         if code == codes.NONE:
             return self._joined(response, now)
-        if code == codes.MEMBER_ID_REQUIRED:
+        if code == codes.MEMBER_ID_REQUIRED and response.member_id and not known:
             self._identify(response.member_id)
             return self._join("rejoin", now)
         if code == codes.UNKNOWN_MEMBER_ID and known:
@@ -252,7 +249,7 @@ class ClassicMember:
             return [Report("join_fenced_by_own_abandoned_join"), *self._join("rejoin", now)]
         if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR):
             return self._seek_coordinator()
-        if is_retriable(code) or code == codes.UNKNOWN_MEMBER_ID:
+        if is_retriable(code) or code in (codes.UNKNOWN_MEMBER_ID, codes.REBALANCE_IN_PROGRESS):
             self._move("not now")
             self._retry_at = now + self._backoff()
             return []
@@ -260,13 +257,14 @@ class ClassicMember:
 
     def _joined(self, response: JoinGroupResponse, now: float) -> list[Action]:
         self._attempt = 0
+        self._blind_until = 0.0  # an abandoned one is settled: this one has replaced it
         self._identify(response.member_id, response.generation_id)
         self._generation = response.generation_id
         self._protocol = response.protocol_name or self._settings.assignors[0].name
         leads = response.leader == response.member_id
         report = Report("joined", {**self._who(), "leader": leads, "skip_assignment": response.skip_assignment})
         if not leads:
-            return [report, *self._sync_up("joined", None)]
+            return [report, *self._sync_up("joined", requests.sync(self.membership, self._protocol))]
         try:
             lead = Leadership(response.members, self._protocol, self._settings.assignors)
         except KafkaError as error:
@@ -276,7 +274,7 @@ class ClassicMember:
         if response.skip_assignment:
             # A restarted static leader keeps the old assignment (KIP-814) but must go on watching the topics.
             lead.accept(self._snapshot)
-            return [report, watch, *self._sync_up("joined", None)]
+            return [report, watch, *self._sync_up("joined", requests.sync(self.membership, self._protocol))]
         if not lead.knows_topics(self._snapshot):
             self._move("joined, topics unknown")
             return [report, watch]
@@ -284,17 +282,17 @@ class ClassicMember:
 
     def _balance(self, lead: Leadership, cause: str) -> list[Action]:
         try:
-            shares = lead.balance(self._snapshot)
-        except Exception as error:  # an application's own assignor may raise anything
+            request = requests.sync(self.membership, self._protocol, lead.balance(self._snapshot))
+        except Exception as error:  # an application's own assignor may raise anything, and return anything
             return self._fail(error)
-        return self._sync_up(cause, shares)
+        return self._sync_up(cause, request)
 
     # ── sync ──
 
-    def _sync_up(self, cause: str, shares: Mapping[str, Sequence[TopicPartition]] | None) -> list[Action]:
+    def _sync_up(self, cause: str, request: SyncGroupRequest) -> list[Action]:
         self._move(cause)
-        self._sync = requests.sync(self.membership, self._protocol, shares)
-        return [self._send(self._sync, self._settings.rebalance_timeout + JOIN_GRACE)]
+        self._sync = request
+        return [self._send(request, self._settings.rebalance_timeout + JOIN_GRACE)]
 
     def _sync_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
         code = response.error_code
@@ -305,11 +303,11 @@ class ClassicMember:
             if code == codes.UNKNOWN_MEMBER_ID:
                 self._identify("")
             return self._join("rejoin", now)
-        if code == codes.COORDINATOR_LOAD_IN_PROGRESS:
-            self._retry_at = now + self._backoff()
-            return []
         if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR):
             return self._seek_coordinator()
+        if is_retriable(code):
+            self._retry_at = now + self._backoff()
+            return []
         return self._fail_code(code, "SyncGroup")
 
     def _synced(self, response: SyncGroupResponse, now: float) -> list[Action]:
@@ -383,8 +381,7 @@ class ClassicMember:
         return [Report("lost", {**self._who(), "cause": cause}), *self._drop(gone, cause)]
 
     def _drop(self, gone: Partitions, cause: str) -> list[Action]:
-        self._live.pop("Heartbeat", None)
-        self._session_until = None
+        self._out_of_generation()
         self.membership = attrs.evolve(self.membership, epoch=-1, assignment=frozenset())
         return [Lose(gone, cause)]
 
@@ -440,9 +437,8 @@ class ClassicMember:
         self._move("stepped out")
         if "JoinGroup" in self._live:
             self._abandon_join(now)
-        self._retry_at = self._session_until = None
+        self._out_of_generation()
         who = self.membership
-        self._live.clear()
         if who.instance_id is not None or not who.member_id or not self._coordinator:
             self.membership = attrs.evolve(who, epoch=-1)
             return [Report("stepped_out", self._who())]
@@ -451,27 +447,30 @@ class ClassicMember:
         self._identify("")
         return [Report("stepped_out", self._who()), send]
 
-    def _poll_expired(self, event: PollExpired) -> list[Action]:
-        if self.state is not State.STABLE:
+    def _poll_expired(self, event: PollExpired, now: float) -> list[Action]:
+        if self._closing or self.state in (State.IDLE, State.PAUSED, State.LEAVING):
             return []
-        self._stepping_out = True
         self._reason = "max_poll_interval_ms exceeded"
+        fields = {**self._who(), "last": event.last, "excess_ms": round(event.excess * 1000)}
+        report = Report("poll_expired", fields)
+        if self.state is not State.STABLE:
+            return [report, *self._leave_for_now(now)]
+        self._stepping_out = True
         gone = self.membership.assignment
         self._move("lost")
-        fields = {**self._who(), "last": event.last, "excess_ms": round(event.excess * 1000)}
-        return [Report("poll_expired", fields), *self._drop(gone, "max_poll_interval_ms")]
+        return [report, *self._drop(gone, "max_poll_interval_ms")]
 
     def _resume(self, now: float) -> list[Action]:
         """The application wants to be in the group again."""
-        if self.state is State.LOSING:
-            self._stepping_out = False
-        if self.state is not State.PAUSED or not self._topics:
+        if not self._topics:
             return []
-        return self._join("rejoin", now)
+        self._stepping_out = False
+        return self._join("rejoin", now) if self.state is State.PAUSED else []
 
     def _commit_rejected(self, event: CommitRejected, now: float) -> list[Action]:
-        if self.state not in IN_GROUP:
-            return []
+        then, present = event.who or self.membership, self.membership
+        if self.state not in IN_GROUP or (then.member_id, then.epoch) != (present.member_id, present.epoch):
+            return []  # it judges whom we were before
         if event.code == codes.FENCED_INSTANCE_ID:
             return self._fail_code(event.code, "OffsetCommit")
         if event.code == codes.ILLEGAL_GENERATION:
@@ -491,7 +490,7 @@ class ClassicMember:
 
     def _end(self, leave: bool) -> list[Action]:
         who = self.membership
-        self._live.clear()
+        self._out_of_generation()
         if not (leave and who.member_id and self._coordinator) or self.state is State.IDLE:
             self._move("left")
             return [Report("closed", self._who()), Stop()]
@@ -544,15 +543,15 @@ class ClassicMember:
 
     def _seek_coordinator(self) -> list[Action]:
         self._move("coordinator lost")
-        self._retry_at = self._sync = None
+        self._out_of_generation()
         return self._lose_coordinator()
 
     def _metadata_changed(self, event: MetadataChanged, now: float) -> list[Action]:
         self._snapshot = event.snapshot
         if self._lead is None:
             return []
-        if self.state is State.BALANCING and self._lead.knows_topics(event.snapshot):
-            return self._balance(self._lead, "balanced")
+        if self.state is State.BALANCING:
+            return self._balance(self._lead, "balanced") if self._lead.knows_topics(event.snapshot) else []
         changed = self._lead.changes(event.snapshot)
         return self._rebalance(f"partitions of {', '.join(changed)} changed", now) if changed else []
 
@@ -577,6 +576,11 @@ class ClassicMember:
 
     def _move(self, cause: str) -> None:
         self.state = TABLE[self.state][cause]
+
+    def _out_of_generation(self) -> None:
+        """Forget what belongs to the generation we were in. Its requests may still be answered: to nobody."""
+        self._live.clear()
+        self._retry_at = self._session_until = self._sync = self._lead = None
 
     def _identify(self, member_id: str, epoch: int = -1) -> None:
         self.membership = attrs.evolve(self.membership, member_id=member_id, epoch=epoch)
@@ -612,7 +616,7 @@ class ClassicMember:
         gone = self.membership.assignment
         fenced = isinstance(error, KafkaError) and error.code == codes.FENCED_INSTANCE_ID
         self.state = State.FAILED
-        self._live.clear()
+        self._out_of_generation()
         report = Report("fenced" if fenced else "failed", {**self._who(), "error": str(error)})
         self.membership = attrs.evolve(self.membership, assignment=frozenset())
         return [report, Lose(gone, "fenced" if fenced else "failed"), Fail(error)]

@@ -100,9 +100,14 @@ class PollResumed:
 
 @attrs.frozen
 class CommitRejected:
-    """A commit that carried the present identity was answered with this error code."""
+    """A commit was answered with this error code, which judges the member.
+
+    Attributes:
+        who: the identity that it carried; the present one if not given.
+    """
 
     code: int
+    who: Membership | None = None
 
 
 @attrs.frozen

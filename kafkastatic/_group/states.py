@@ -32,8 +32,8 @@ _AFTER = {**_REJOIN, **_END, "stepped out": State.PAUSED}
 
 TABLE: Mapping[State, Mapping[str, State]] = {
     State.IDLE: {"started": State.FINDING, "started without topics": State.PAUSED, "left": State.STOPPED},
-    State.FINDING: {"coordinator found": State.JOINING, "stepped out": State.PAUSED, **_END},
-    State.WAITING: {"rejoin": State.JOINING, "coordinator lost": State.FINDING, "stepped out": State.PAUSED, **_END},
+    State.FINDING: {"coordinator found": State.JOINING, "stepped out": State.PAUSED, "left": State.STOPPED},
+    State.WAITING: {"rejoin": State.JOINING, "stepped out": State.PAUSED, **_END},
     State.JOINING: {
         "rejoin": State.JOINING,
         "joined": State.SYNCING,

@@ -14,6 +14,7 @@ import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -54,7 +55,8 @@ public class Vectors {
     public static void main(String[] names) throws Exception {
         for (String name : names) {
             Class<?> data = dataClass(name);
-            Schema[] schemas = (Schema[]) data.getField("SCHEMAS").get(null);
+            Schema[] all = (Schema[]) data.getField("SCHEMAS").get(null);
+            Schema[] schemas = Arrays.copyOf(all, highestStable(name, all.length - 1) + 1);
             for (int version = 0; version < schemas.length; version++) {
                 for (int variant = 0; schemas[version] != null && variant < 3; variant++) {
                     message(name, data, schemas[version], (short) version, variant);
@@ -65,6 +67,15 @@ public class Vectors {
         headers();
         consumerProtocol();
         OUT.flush();
+    }
+
+    private static int highestStable(String name, int highest) {
+        for (ApiKeys api : ApiKeys.values()) {
+            if (name.equals(api.name + "Request") || name.equals(api.name + "Response")) {
+                return api.messageType.highestSupportedVersion(false);
+            }
+        }
+        return highest;
     }
 
     private static Class<?> dataClass(String name) throws ClassNotFoundException {
@@ -107,7 +118,7 @@ public class Vectors {
         }
         for (Iterator<String> fields = rendered.fieldNames(); fields.hasNext(); ) {
             String field = fields.next();
-            if (field.equals("records")) {
+            if (field.equals("records") || field.equals("unalignedRecords")) {
                 ((ObjectNode) rendered).set(field, given.get(field));
             } else if (given.get(field) != null) {
                 restoreRecords(rendered.get(field), given.get(field));

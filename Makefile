@@ -1,0 +1,34 @@
+PYTHON ?= python3
+IN := .venv/bin/python
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: venv  ## the main job on a real Kafka, under a minute (Java >= 17, Maven)
+	@$(IN) -m examples.demo
+
+test: venv  ## every test, those on a real Kafka included where Java >= 17 and Maven are
+	@$(IN) -m pytest
+
+check: dev  ## what needs no Kafka: style, types, layers, generated code, unit tests on every Python found
+	@$(IN) -m tools.check
+
+protocol: dev  ## write the generated protocol code again
+	@$(IN) tools/generate.py
+
+bench: venv  ## benchmarks beside the peers (Java >= 17, Maven)
+	@$(IN) -m benchmarks.rebalance_latency
+
+kafka: venv  ## a real Kafka to play with, until Ctrl-C (Java >= 17, Maven)
+	@$(IN) -m tools.real_kafka
+
+venv:
+	@$(PYTHON) tools/environments.py test
+
+dev:
+	@$(PYTHON) tools/environments.py dev
+
+clean:  ## remove environments and caches
+	rm -rf .venv .venvs .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist *.egg-info
+
+.PHONY: help demo test check protocol bench kafka venv dev clean

@@ -1,0 +1,447 @@
+"""Whatever happens to a member, in whatever order, it keeps the rules.
+
+A driver that is as unkind as a driver may be: it answers any request in flight with any code, at any time, also those
+that were given up; it loses answers, runs callbacks late, and lets the application do what it likes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kafkastatic._group.classic import ClassicMember
+from kafkastatic._group.member import (
+    Action,
+    Answered,
+    Assign,
+    AssignFinished,
+    CloseRequested,
+    CommitRejected,
+    CoordinatorFound,
+    CoordinatorRefused,
+    Event,
+    Fail,
+    FetchMetadata,
+    FindCoordinator,
+    Lose,
+    LoseFinished,
+    MetadataChanged,
+    PollExpired,
+    PollResumed,
+    Report,
+    RequestFailed,
+    Revoke,
+    RevokeFinished,
+    Send,
+    Started,
+    Stop,
+    SubscriptionChanged,
+    TimerFired,
+)
+from kafkastatic._group.states import IN_GROUP, OVER, TABLE, State
+from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
+from kafkastatic._protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember
+from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest
+from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from kafkastatic.errors import KafkaTimeoutError, ProtocolError, TopicAuthorizationFailedError
+from kafkastatic.types import TopicPartition
+from tests.group.machine import (
+    DYNAMIC,
+    LOST,
+    STATIC,
+    VERSIONS,
+    beaten,
+    join_error,
+    joined,
+    left,
+    snapshot,
+    subscribed,
+    sync_error,
+    synced,
+)
+
+COMMON = (14, 15, 16, 22, 25, 27, 82)
+RARE = (-1, 7, 23, 24, 26, 30, 35, 69, 79, 81, 110, 111, 113, 999)
+OWNS_NOTHING = frozenset(State) - IN_GROUP
+REBALANCE_TIMEOUT = STATIC.rebalance_timeout
+
+Choose = Callable[[int], int]
+"""A number below the one given: randomness, or Hypothesis."""
+
+
+class Recording(ClassicMember):
+    """Notes every way of the table that it goes."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.gone: set[tuple[State, str]] = set()
+
+    def _move(self, cause: str) -> None:
+        self.gone.add((self.state, cause))
+        super()._move(cause)
+
+
+@attrs.define
+class InFlight:
+    """A request that the broker may still answer."""
+
+    send: Send
+    live: bool = True  # the member waits for it
+
+
+class World:
+    """A member, its broker, its application, and the rules."""
+
+    def __init__(self, choose: Choose, *, static: bool) -> None:
+        self.choose = choose
+        self.static = static
+        self.now = 0.0
+        self.member = Recording(STATIC if static else DYNAMIC, frozenset({"orders"}) if choose(8) else frozenset())
+        self.requests: dict[int, InFlight] = {}
+        self.finding = False
+        self.callbacks: deque[type[AssignFinished | RevokeFinished | LoseFinished]] = deque()
+        self.owned: frozenset[TopicPartition] = frozenset()
+        self.abandoned_until = 0.0  # until when a blind JoinGroup that nobody waits for may be parked
+        self.silent = False  # fenced: never a request again
+        self.leave_asked = False
+        self.names = 0
+        self.trace: list[str] = []
+        if choose(50):
+            self.feed(Started())
+
+    # ── the rules ──
+
+    def feed(self, event: Event) -> None:
+        before, state = self.member.membership, self.member.state
+        self.trace.append(f"{self.now:9.2f} {state.name:9} {event!r:.200}")
+        actions = self.member.handle(event, self.now)
+        self.trace += [f"{'':24}{action!r:.200}" for action in actions]
+        after = self.member.membership
+        if state in OVER:
+            assert actions == []
+        for action in actions:
+            self.carry_out(action, before.member_id)
+        if self.member.state in OWNS_NOTHING:
+            assert after.assignment == frozenset()
+        else:
+            assert after.assignment == self.owned
+        assert after.instance_id == ("billing-0" if self.static else None)
+        if self.member.state in OVER:
+            assert self.member.deadline() is None
+            assert isinstance(actions[-1], (Fail, Stop)) if state not in OVER else True
+        if self.member.state not in IN_GROUP:
+            assert not any(self.live(HeartbeatRequest))
+        assert len(self.live(HeartbeatRequest)) <= 1
+        if isinstance(event, TimerFired):
+            deadline = self.member.deadline()
+            assert deadline is None or deadline > self.now, "the timer fires for ever"
+
+    def carry_out(self, action: Action, member_id_before: str) -> None:
+        match action:
+            case Send():
+                self.check_request(action, member_id_before)
+                self.requests[action.key] = InFlight(action)
+            case FindCoordinator():
+                assert not self.finding
+                self.finding = True
+            case FetchMetadata():
+                assert action.topics
+            case Assign():
+                assert not self.owned, "assigned while something is owned"
+                assert action.added == action.complete
+                self.owned = action.complete
+                self.callbacks.append(AssignFinished)
+            case Revoke():
+                assert action.partitions == self.owned != frozenset()
+                assert action.deadline >= self.now
+                self.callbacks.append(RevokeFinished)
+            case Lose():
+                assert action.partitions == self.owned
+                self.owned = frozenset()
+                self.callbacks.append(LoseFinished)
+                self.give_up(HeartbeatRequest)
+            case Report("stepped_out"):
+                self.give_up(JoinGroupRequest, SyncGroupRequest, HeartbeatRequest)
+            case Report("closed"):
+                self.give_up(JoinGroupRequest, SyncGroupRequest, HeartbeatRequest)
+            case Fail() | Stop():
+                self.give_up(JoinGroupRequest, SyncGroupRequest, HeartbeatRequest, LeaveGroupRequest)
+            case Report():
+                pass
+
+    def check_request(self, send: Send, member_id_before: str) -> None:
+        request, who = send.request, self.member.membership
+        assert send.key not in self.requests
+        assert not self.silent, "a request after FENCED_INSTANCE_ID"
+        assert send.timeout > 0
+        match request:
+            case JoinGroupRequest():
+                self.give_up(HeartbeatRequest)
+                assert not self.live(JoinGroupRequest), "two JoinGroups"
+                assert not self.live(SyncGroupRequest)
+                assert self.member.state is State.JOINING
+                assert not self.owned
+                assert (request.member_id, request.group_instance_id) == (who.member_id, who.instance_id)
+            case SyncGroupRequest():
+                assert not self.live(JoinGroupRequest)
+                assert not self.live(SyncGroupRequest)
+                assert self.member.state is State.SYNCING
+                assert request.generation_id == who.epoch >= 0
+                assert (request.member_id, request.group_instance_id) == (who.member_id, who.instance_id)
+            case HeartbeatRequest():
+                assert self.member.state in IN_GROUP
+                assert request.generation_id == who.epoch >= 0
+                assert (request.member_id, request.group_instance_id) == (who.member_id, who.instance_id)
+            case LeaveGroupRequest():
+                self.give_up(JoinGroupRequest, SyncGroupRequest, HeartbeatRequest)
+                (member,) = request.members
+                assert member.member_id == member_id_before != ""
+                assert member.group_instance_id == who.instance_id
+                assert not self.owned
+                assert self.leave_asked or not self.static, "a static member left without being asked to"
+            case _:
+                raise AssertionError(request)
+        request.encode(VERSIONS[request.API_KEY][1])
+
+    def live(self, kind: type[Any]) -> list[InFlight]:
+        return [flight for flight in self.requests.values() if flight.live and isinstance(flight.send.request, kind)]
+
+    def give_up(self, *kinds: type[Any]) -> None:
+        """The member waits no longer for these."""
+        for flight in self.requests.values():
+            if flight.live and isinstance(flight.send.request, kinds):
+                flight.live = False
+                self.maybe_parked(flight)
+
+    def maybe_parked(self, flight: InFlight) -> None:
+        request = flight.send.request
+        if isinstance(request, JoinGroupRequest) and not request.member_id:
+            self.abandoned_until = self.now + REBALANCE_TIMEOUT
+
+    # ── what may happen ──
+
+    def step(self) -> None:
+        happenings: list[Callable[[], None]] = [self.time_passes] * 3 + [self.timer_fires] * 4
+        happenings += [self.answer_well] * 8 + [self.answer_badly] * 3 + [self.lose_answer]
+        happenings += [self.find] * 6 + [self.end_callback] * 6
+        happenings += [self.metadata, self.subscribe, self.expire, self.reject_commit]
+        happenings += [self.resume] * 3
+        if not self.choose(120):
+            happenings = [self.close]
+        happenings[self.choose(len(happenings))]()
+
+    def time_passes(self) -> None:
+        self.now += (0.0, 0.05, 1.0, 3.0, 50.0, 400.0)[self.choose(6)]
+        if not self.choose(3):
+            self.feed(TimerFired())  # early, or late
+
+    def timer_fires(self) -> None:
+        deadline = self.member.deadline()
+        if deadline is not None:
+            self.now = max(self.now, deadline)
+            self.feed(TimerFired())
+
+    def find(self) -> None:
+        if self.finding:
+            self.finding = False
+            if self.choose(200):
+                self.feed(CoordinatorFound(VERSIONS))
+            else:
+                self.feed(CoordinatorRefused(TopicAuthorizationFailedError()))
+
+    def end_callback(self) -> None:
+        if self.callbacks:
+            ended = self.callbacks.popleft()
+            error = None if self.choose(200) else RuntimeError("the application's own")
+            if ended is RevokeFinished and self.member.state is State.REVOKING and error is None:
+                self.owned = frozenset()
+            self.feed(ended(error))
+
+    def metadata(self) -> None:
+        topics = {"orders": self.choose(4), "refunds": self.choose(3)}
+        for name in [name for name in topics if not self.choose(4)]:
+            del topics[name]
+        self.feed(MetadataChanged(snapshot(**topics)))
+
+    def subscribe(self) -> None:
+        topics = ((), ("orders",), ("orders", "refunds"), ("refunds",), ("orders",))[self.choose(5)]
+        self.feed(SubscriptionChanged(frozenset(topics)))
+
+    def expire(self) -> None:
+        self.feed(PollExpired(("orders", 0, 17), 0.5))
+
+    def resume(self) -> None:
+        self.feed(PollResumed())
+
+    def reject_commit(self) -> None:
+        who = self.member.membership
+        present = self.member.state in IN_GROUP
+        code = COMMON[self.choose(len(COMMON))] if self.choose(4) else 25
+        if self.choose(2):
+            who = attrs.evolve(who, epoch=who.epoch - 1)
+            present = False
+        self.feed(CommitRejected(code, who))
+        if present and code == 82:
+            self.fenced()
+
+    def close(self) -> None:
+        leave = bool(self.choose(2))
+        self.leave_asked = self.leave_asked or leave
+        self.feed(CloseRequested(leave))
+
+    def pick(self) -> InFlight | None:
+        flights = list(self.requests.values())
+        return flights[self.choose(len(flights))] if flights else None
+
+    def lose_answer(self) -> None:
+        flight = self.pick()
+        if flight is None:
+            return
+        if self.choose(30):
+            error = LOST if self.choose(2) else KafkaTimeoutError("late")
+        else:
+            error = ProtocolError("bytes that are no answer")
+        self.close_request(flight)
+        if flight.live:
+            flight.live = False
+            self.maybe_parked(flight)
+        self.feed(RequestFailed(flight.send.key, error))
+
+    def close_request(self, flight: InFlight) -> None:
+        if self.choose(4):
+            del self.requests[flight.send.key]  # else it is answered twice
+
+    def answer_well(self) -> None:
+        flight = self.pick()
+        if flight is not None:
+            self.answer(flight, 0)
+
+    def answer_badly(self) -> None:
+        flight = self.pick()
+        if flight is not None:
+            codes = COMMON[:-1] if self.choose(8) else (82, *RARE)
+            self.answer(flight, codes[self.choose(len(codes))])
+
+    def answer(self, flight: InFlight, code: int) -> None:
+        request, live = flight.send.request, flight.live
+        match request:
+            case JoinGroupRequest():
+                response = self.join_answer(request, code)
+            case SyncGroupRequest():
+                response = sync_error(code) if code else self.sync_answer()
+            case HeartbeatRequest():
+                response = beaten(code)
+            case _:
+                response = left(code)
+        self.close_request(flight)
+        flight.live = False
+        excusable = isinstance(request, JoinGroupRequest) and self.now < self.abandoned_until
+        if live and isinstance(request, JoinGroupRequest) and code in (0, 82):
+            self.abandoned_until = 0.0  # one excuse for each
+        self.feed(Answered(flight.send.key, response))
+        if live and code == 82 and not isinstance(request, LeaveGroupRequest):
+            if not excusable:
+                assert self.member.state is State.FAILED
+                self.fenced()
+            else:
+                assert self.member.state in (State.JOINING, State.FAILED)
+
+    def fenced(self) -> None:
+        assert self.member.state is State.FAILED
+        self.silent = True
+
+    def join_answer(self, request: JoinGroupRequest, code: int) -> JoinGroupResponse:
+        self.names += 1
+        name = request.member_id or f"member-{self.names}"
+        if code:
+            return join_error(code, name if code == 79 else "")
+        members: list[JoinGroupResponseMember] = []
+        leads = self.choose(2)
+        if leads:
+            members = [subscribed(name, "orders", instance_id=request.group_instance_id)]
+            if self.choose(2):
+                members.append(subscribed("other", "orders", "refunds"))
+            if not self.choose(20):
+                members.append(JoinGroupResponseMember(member_id="odd", metadata=b"\x00"))
+        skip = bool(leads and self.choose(2))
+        response = joined(name, self.names, leader=name if leads else "other", members=members, skip=skip)
+        if not self.choose(20):
+            response.protocol_name = ("unheard-of", None, "")[self.choose(3)]
+        return response
+
+    def sync_answer(self) -> SyncGroupResponse:
+        if not self.choose(40):
+            return SyncGroupResponse(assignment=b"\x00")
+        return synced(frozenset(TopicPartition("orders", p) for p in range(self.choose(3))))
+
+    # ── peace ──
+
+    def calm_down(self) -> None:
+        """From now on all goes well: the member must end up reading, paused or over, and not get stuck."""
+        self.choose = lambda n: n - 1  # well answered, once, with everything known
+        self.feed(MetadataChanged(snapshot(orders=2, refunds=2)))
+        self.resume()
+        for _ in range(60):
+            if self.settled():
+                return
+            self.find()
+            self.end_callback()
+            live = [flight for flight in self.requests.values() if flight.live]
+            if live:
+                self.answer(live[0], 0)
+            elif not (self.finding or self.callbacks or self.settled()):
+                assert self.member.deadline() is not None, f"stuck in {self.member.state}"
+                self.timer_fires()
+        raise AssertionError(f"restless in {self.member.state}")
+
+    def settled(self) -> bool:
+        if self.member.state is not State.STABLE:
+            return self.member.state in (State.PAUSED, *OVER)
+        return not self.callbacks and not self.finding and not self.live(HeartbeatRequest)
+
+
+def walk(choose: Choose, steps: int, *, static: bool) -> World:
+    world = World(choose, static=static)
+    try:
+        for _ in range(steps):
+            world.step()
+        world.calm_down()
+    except Exception as error:
+        error.add_note("\n".join(world.trace[-60:]))
+        raise
+    return world
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.integers(0, 2**16 - 1), min_size=20, max_size=400), st.booleans())
+def test_no_order_of_events_breaks_a_rule(numbers: list[int], static: bool) -> None:
+    """Any event in any reachable state is taken without an error, and the member keeps every rule."""
+    rest = iter(numbers)
+    walk(lambda n: next(rest, 0) % n, len(numbers) // 4, static=static)
+
+
+@pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
+def test_long_walks_keep_the_rules(static: bool) -> None:
+    """Neither do long random histories break a rule."""
+    for seed in range(400):
+        try:
+            walk(random.Random(seed).randrange, 150, static=static)
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+def test_every_way_of_the_table_is_gone() -> None:
+    """The table holds no way that no member ever goes."""
+    gone: set[tuple[State, str]] = set()
+    for seed in range(1000, 1300):
+        gone |= walk(random.Random(seed).randrange, 150, static=bool(seed % 2)).member.gone
+
+    assert gone == {(state, cause) for state, ways in TABLE.items() for cause in ways}

@@ -1,0 +1,173 @@
+"""What the integration tests share: waiting for an outside event, a recording listener, a consumer that is reading."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+from kio.serial import entity_reader
+
+from kafkastatic import Consumer, RebalanceListener, TopicPartition
+from kafkastatic.identity import IdentityRegistry
+from tests.support.raw_peer import RawMember, RawPeer
+from tests.support.recording_proxy import Request
+
+HEARTBEAT = 0.2
+"""Seconds between the heartbeats of the consumers under test."""
+
+
+async def eventually(probe: Callable[[], Any], timeout: float = 10.0, every: float = 0.02) -> Any:
+    """The first true result of `probe`, sync or async; for what only polling can tell: the state of a broker.
+
+    An assertion of the probe that fails is tried again, and shown when the time has run out.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            found = probe()
+            if inspect.isawaitable(found):
+                found = await found
+            if found:
+                return found
+            failure: object = found
+        except AssertionError as error:
+            failure = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:g} s: {inspect.getsource(probe).strip()}") from (
+                failure if isinstance(failure, AssertionError) else None
+            )
+        await asyncio.sleep(every)
+
+
+class Recorder(RebalanceListener):
+    """Every callback, in order: `("assigned" | "revoked" | "lost", partitions)`."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, frozenset[TopicPartition]]] = []
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.calls]
+
+    async def on_partitions_assigned(self, assigned: frozenset[TopicPartition]) -> None:
+        self.calls.append(("assigned", assigned))
+
+    async def on_partitions_revoked(self, revoked: frozenset[TopicPartition]) -> None:
+        self.calls.append(("revoked", revoked))
+
+    def on_partitions_lost(self, lost: frozenset[TopicPartition]) -> None:
+        self.calls.append(("lost", lost))
+
+
+def consumer(bootstrap: str, *topics: str, **options: Any) -> Consumer[bytes, bytes]:
+    """A consumer of a process of its own, with quick timers."""
+    quick: dict[str, Any] = {
+        "bootstrap_servers": bootstrap,
+        "session_timeout_ms": 10_000,
+        "heartbeat_interval_ms": round(HEARTBEAT * 1000),
+        "auto_offset_reset": "earliest",
+        "default_api_timeout_ms": 10_000,
+    }
+    registry = options.pop("registry", None) or IdentityRegistry()
+    return Consumer(*topics, registry=registry, **(quick | options))
+
+
+@contextlib.asynccontextmanager
+async def running(
+    bootstrap: str, *topics: str, listener: RebalanceListener | None = None, **options: Any
+) -> AsyncIterator[Consumer[bytes, bytes]]:
+    """A started consumer, closed at the end, whatever became of it."""
+    ours = consumer(bootstrap, *topics, **options)
+    if listener is not None:
+        ours.subscribe(topics, listener=listener)
+    await ours.start()
+    try:
+        yield ours
+    finally:
+        await ours.aclose(timeout=5)
+
+
+class Reader:
+    """A task that iterates a consumer: the records, and what ended it."""
+
+    def __init__(self, source: Consumer[Any, Any]) -> None:
+        self.records: list[Any] = []
+        self.error: BaseException | None = None
+        self._source = source
+        self.task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        try:
+            async for record in self._source:
+                self.records.append(record)
+        except Exception as error:
+            self.error = error
+
+    async def ended(self, timeout: float = 10.0) -> BaseException | None:
+        await asyncio.wait_for(asyncio.shield(self.task), timeout)
+        return self.error
+
+    async def end(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+@contextlib.asynccontextmanager
+async def reading(source: Consumer[Any, Any]) -> AsyncIterator[Reader]:
+    """The consumer is read by a task of its own while the block runs."""
+    reader = Reader(source)
+    try:
+        yield reader
+    finally:
+        await reader.end()
+
+
+async def in_group(peer: RawPeer, group: str, state: str, members: int | None = None) -> Any:
+    """The group's description as soon as it is in this state, with that many members."""
+
+    async def described() -> Any:
+        found = await peer.describe(group)
+        assert found.group_state == state
+        assert members is None or len(found.members) == members
+        return found
+
+    return await eventually(described)
+
+
+async def settle_with(member: RawMember, *others: Callable[[], Awaitable[object]]) -> None:
+    """The raw member joins and syncs while the others rejoin by themselves."""
+    await asyncio.wait_for(member.settle(), 15)
+    for other in others:
+        await asyncio.wait_for(other(), 15)
+
+
+def parsed_by_kio(request: Request) -> Any:
+    """A recorded request, decoded by a third implementation: kio's generated classes."""
+    module = "".join(f"_{char.lower()}" if char.isupper() else char for char in request.name).lstrip("_")
+    schema = import_module(f"kio.schema.{module}.v{request.api_version}.request")
+    message = getattr(schema, f"{request.name}Request")
+    _, start = entity_reader(message.__header_schema__)(request.raw, 0)
+    parsed, size = entity_reader(message)(request.raw, start)
+    assert start + size == len(request.raw)
+    return parsed
+
+
+@pytest.mark.asyncio
+async def test_eventually_shows_what_was_still_wrong() -> None:
+    """The last failed assertion is the cause of the error."""
+
+    def probe() -> bool:
+        assert 1 + 1 == 3
+        return True
+
+    with pytest.raises(AssertionError, match=r"not within 0\.01 s") as caught:
+        await eventually(probe, timeout=0.01)
+    assert "(1 + 1) == 3" in str(caught.value.__cause__)
+    assert await eventually(lambda: 7) == 7

@@ -1,0 +1,88 @@
+"""The test run tells what it did not do: scenarios without a test, a real Kafka that cannot run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+
+SCENARIOS = """
+import pytest
+
+@pytest.mark.scenario(4, 9, where="machine")
+def test_one(): pass
+
+@pytest.mark.scenario(9, where="real")
+def test_two(): assert False
+
+@pytest.mark.scenario(9, where="real")
+def test_three(): pytest.skip("no broker")
+
+@pytest.mark.integration
+@pytest.mark.scenario(5, where="real")
+def test_four(): pass
+"""
+
+
+def _pytest(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=cwd,
+        env={"HOME": os.environ.get("HOME", ""), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_scenario_matrix_is_printed(tmp_path: Path) -> None:
+    """Each scenario's outcome by place, deselected tests as not run, and the scenarios nobody tests."""
+    shutil.copy(TESTS / "conftest.py", tmp_path)
+    shutil.copy(TESTS.parent / "pyproject.toml", tmp_path)
+    (tmp_path / "test_it.py").write_text(SCENARIOS)
+    lines = _pytest("-m", "not integration", "test_it.py", cwd=tmp_path).stdout.splitlines()
+    table = lines[next(i for i, line in enumerate(lines) if "acceptance scenarios" in line) + 1 :]
+    assert [line.split() for line in table[:4]] == [
+        ["scenario", "machine", "real"],
+        ["4", "passed", "1", "-"],
+        ["5", "-", "not", "run", "1"],
+        ["9", "passed", "1", "failed", "1,", "skipped", "1"],
+    ]
+    assert table[4].startswith("no test: 1, 2, 3, 6, 7, 8, 10,")
+
+
+def test_a_scenario_needs_a_number_of_the_list_and_a_place(tmp_path: Path) -> None:
+    """A misspelt mark ends the run instead of being left out of the matrix."""
+    shutil.copy(TESTS / "conftest.py", tmp_path)
+    shutil.copy(TESTS.parent / "pyproject.toml", tmp_path)
+    (tmp_path / "test_it.py").write_text(SCENARIOS.replace("(9, where", "(41, where"))
+    run = _pytest("test_it.py", cwd=tmp_path)
+    assert run.returncode != 0
+    assert "write @pytest.mark.scenario" in run.stdout + run.stderr
+
+
+def test_without_java_the_reason_is_seen() -> None:
+    """Tests on a real Kafka are skipped, and the summary says why."""
+    run = _pytest("tests/integration/test_support.py", "-k", "fenced", cwd=TESTS.parent, PATH="")
+    assert run.returncode == 0
+    assert "no Java found: a real Kafka needs Java >= 17" in run.stdout
+    assert "1 skipped" in run.stdout
+
+
+def test_where_kafka_is_required_a_missing_java_fails() -> None:
+    """KAFKASTATIC_REQUIRE_KAFKA=1 turns the skip into a failure."""
+    run = _pytest(
+        "tests/integration/test_support.py",
+        "-k",
+        "fenced",
+        cwd=TESTS.parent,
+        PATH="",
+        KAFKASTATIC_REQUIRE_KAFKA="1",
+    )
+    assert run.returncode == 1
+    assert "KAFKASTATIC_REQUIRE_KAFKA=1, but no Java found" in run.stdout

@@ -1,0 +1,151 @@
+"""The virtual environments of this checkout: one per Python found, made once, made again when the dependencies change.
+
+    python3 tools/environments.py [test|dev]     # makes .venv with the oldest suitable Python and names it
+
+`.venv` belongs to the oldest Python >= 3.11 of the machine, `.venvs/3.x` to each newer one. Pythons are looked for on
+PATH and among pyenv's versions. Any Python 3.8+ may start this file: it goes on under a suitable one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST = (3, 11)
+NEWEST_TRIED = 20
+PIP_OPTIONS = ("--quiet", "--disable-pip-version-check", "--no-input")
+
+_PROBE = "import sys, venv, ensurepip; print(*sys.version_info[:3], sys.version_info.releaselevel)"
+
+
+class EnvironmentFailed(Exception):
+    """An environment could not be made; the message ends with pip's own words."""
+
+
+class Python:
+    """An interpreter found on this machine."""
+
+    def __init__(self, path: str, version: tuple[int, int, int], release: str) -> None:
+        self.path = path
+        self.version = version
+        self.release = release
+
+    @property
+    def minor(self) -> str:
+        return f"{self.version[0]}.{self.version[1]}"
+
+    def __str__(self) -> str:
+        suffix = "" if self.release == "final" else f" ({self.release})"
+        return ".".join(map(str, self.version)) + suffix
+
+
+def find_pythons() -> list[Python]:
+    """The newest patch release of every Python >= 3.11 that can make environments, oldest first."""
+    found: dict[str, Python] = {}
+    for path in _candidates():
+        python = _probe(path)
+        if python is None or python.version[:2] < OLDEST:
+            continue
+        known = found.get(python.minor)
+        if known is None or known.version < python.version:
+            found[python.minor] = python
+    return sorted(found.values(), key=lambda python: python.version)
+
+
+def _candidates() -> list[str]:
+    names = [f"python3.{minor}" for minor in range(OLDEST[1], NEWEST_TRIED)]
+    paths = [shutil.which(name) for name in [*names, "python3", "python"]]
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    return [path for path in paths if path] + sorted(glob.glob(f"{pyenv}/versions/3.*/bin/python")) + [sys.executable]
+
+
+def _probe(path: str) -> Python | None:
+    try:
+        run = subprocess.run([path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    words = run.stdout.split()
+    if run.returncode != 0 or len(words) < 4:
+        return None
+    return Python(path, (int(words[0]), int(words[1]), int(words[2])), words[3])
+
+
+def environment(python: Python, extra: str, *, main: bool) -> Path:
+    """The interpreter of the environment for this Python with the package's extra ("test" or "dev") installed.
+
+    :raises EnvironmentFailed: if it cannot be made
+    """
+    directory = ROOT / ".venv" if main else ROOT / ".venvs" / python.minor
+    (ROOT / ".venvs").mkdir(exist_ok=True)
+    with open(ROOT / ".venvs" / f"{python.minor}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _bring_up_to_date(python, extra, directory)
+    return directory / "bin" / "python"
+
+
+def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
+    interpreter = directory / "bin" / "python"
+    wanted = {"python": str(python), "dependencies": _dependencies()}
+    stamp = directory / "kafkastatic.stamp"
+    try:
+        present = json.loads(stamp.read_text())
+    except (OSError, ValueError):
+        present = {}
+    usable = {key: present.get(key) for key in wanted} == wanted and _probe(str(interpreter)) is not None
+    extras = present["extras"] if usable else []
+    if extra in extras or (extra == "test" and "dev" in extras):
+        return
+    print(f"{directory.relative_to(ROOT)}: installing .[{extra}] for Python {python}", file=sys.stderr, flush=True)
+    if not usable:
+        _run([python.path, "-m", "venv", "--clear", str(directory)])
+    with open(ROOT / ".venvs" / "build.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # an editable build writes into the checkout: one at a time
+        _run([str(interpreter), "-m", "pip", *PIP_OPTIONS, "install", "--editable", f".[{extra}]"])
+    stamp.write_text(json.dumps({**wanted, "extras": [*extras, extra]}))
+
+
+def _dependencies() -> str:
+    """A digest of what pyproject.toml says about dependencies; other settings need no new environment."""
+    import tomllib
+
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        content = tomllib.load(file)
+    project = content["project"]
+    about = [content["build-system"], project["requires-python"], project["dependencies"]]
+    about.append(project["optional-dependencies"])
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _run(command: list[str]) -> None:
+    run = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        tail = "\n".join((run.stdout + run.stderr).strip().splitlines()[-15:])
+        raise EnvironmentFailed(f"{' '.join(command[1:])}\n{tail}")
+
+
+def main() -> int:
+    pythons = find_pythons()
+    if not pythons:
+        print(f"no Python >= {OLDEST[0]}.{OLDEST[1]} found on PATH or in pyenv", file=sys.stderr)
+        return 1
+    if sys.version_info < OLDEST:  # go on under a suitable one
+        os.execv(pythons[0].path, [pythons[0].path, *sys.argv])
+    try:
+        interpreter = environment(pythons[0], sys.argv[1] if len(sys.argv) > 1 else "test", main=True)
+    except EnvironmentFailed as error:
+        print(f"Python {pythons[0]}: the environment could not be made\n{error}", file=sys.stderr)
+        return 1
+    print(f"Python {pythons[0]} in {interpreter.parent.parent.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
