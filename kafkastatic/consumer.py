@@ -269,7 +269,7 @@ class Consumer(Generic[K, V]):
                 try:
                     await client.offsets.commit(wanted, client.positions.__contains__)
                 except CommitFailedError as error:
-                    if error.__cause__ is not None and getattr(error.__cause__, "fatal", False):
+                    if client.failing or getattr(error.__cause__, "fatal", False):
                         await anyio.sleep_forever()  # the membership ends for the same cause, and ends this call
                     raise
                 client.consumption.committed(wanted)
@@ -451,8 +451,8 @@ class Consumer(Generic[K, V]):
             raise IllegalStateError("Without a group, topics are given before the start.", remedy="Set group_id.")
 
     def unsubscribe(self) -> None:
-        """Give all partitions up; the consumer stays open."""
-        self.subscribe(())
+        """Give all partitions up; the consumer stays open, and its listener is told."""
+        self.subscribe((), listener=self._client.assignment.listener)
 
     def subscription(self) -> frozenset[str]:
         """The topics subscribed to."""

@@ -29,9 +29,14 @@ def _modules(*parts: str) -> Iterator[Path]:
 
 
 def _imported(path: Path) -> set[str]:
-    """The top-level names of everything a module imports, inside functions too; a relative import is the package's."""
+    """The top-level names of everything a module imports, inside functions too; a relative import is the package's.
+
+    What stands under `if TYPE_CHECKING:` is never imported: a type's name is no way to the outside.
+    """
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    tree = ast.parse(path.read_text(), str(path))
+    tree.body = [node for node in tree.body if not _is_for_checkers(node)]
+    for node in ast.walk(tree):
         match node:
             case ast.Import():
                 names.update(alias.name.partition(".")[0] for alias in node.names)
@@ -42,6 +47,10 @@ def _imported(path: Path) -> set[str]:
             case _:
                 pass
     return names
+
+
+def _is_for_checkers(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _id(path: Path) -> str:

@@ -386,7 +386,6 @@ class RealKafka:
             "broker.heartbeat.interval.ms": 500,
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
-            "group.coordinator.rebalance.protocols": "classic,consumer",
             **extra,
             **self._settings,
         }

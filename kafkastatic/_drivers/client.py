@@ -163,6 +163,11 @@ class Client:
             raise IllegalStateError("There is nothing to read.", remedy="subscribe() to topics or assign() partitions.")
 
     @property
+    def failing(self) -> bool:
+        """Whether the membership has ended with an error that `fatal` does not hold yet, but will soon."""
+        return self.fatal is None and self.membership is not None and self.membership.failing
+
+    @property
     def in_callback(self) -> bool:
         """Whether the application's rebalance callback is calling."""
         return self.assignment.callback_task is not None and asyncio.current_task() is self.assignment.callback_task

@@ -67,13 +67,12 @@ class HandOut:
             consumption.ask()
             self._asked()
             while not consumption.stopped:
-                cursor = consumption.next(only)
+                cursor = self._next(only)
                 if cursor is None:
                     consumption.waiting = True
                     await self._arrived.wait()
                     consumption.waiting = False
                 elif await self._convert(cursor):
-                    self._emptied()
                     return cursor
                 self._check()
             return None
@@ -96,13 +95,22 @@ class HandOut:
             if not limit or self._key is not None or self._value is not None:
                 return
             try:
-                more = consumption.next(only)
+                more = self._next(only)
             except KafkaError:
                 return
             if more is None:
                 return
-            self._emptied()
             cursor = more
+
+    def _next(self, only: Container[TopicPartition] | None) -> Cursor | None:
+        """What is there now; the fetches are told when that made room in a buffer."""
+        consumption = self._consumption
+        try:
+            return consumption.next(only)
+        finally:
+            if consumption.freed:
+                consumption.freed = False
+                self._emptied()
 
     async def _convert(self, cursor: Cursor) -> bool:
         """Deserialise the cursor's records in place; `False` when the cursor was taken away meanwhile.
@@ -128,9 +136,6 @@ class HandOut:
                 )
                 error.__cause__ = cause
                 consumption.poison_at(cursor, cursor.converted, error)
-                if not cursor.size:
-                    consumption.ask()
-                    return False
                 break
             if consumption.cursor is not cursor:
                 return False

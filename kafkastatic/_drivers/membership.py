@@ -41,6 +41,7 @@ class MembershipDriver:
         located: set when the coordinator was found and its versions will do, or the membership has ended.
         joined: set while in the group with its callbacks done; set at the end too.
         ended: set when the membership has ended, in order or not.
+        failing: the membership has ended with an error, which is reported once on_partitions_lost is done.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class MembershipDriver:
         self._arrived = anyio.Event()
         self._callbacks = anyio.Lock()  # the application's callbacks run one at a time, in order
         self._joining: anyio.CancelScope | None = None
-        self._failing = False
+        self.failing = False
         self._over = False
 
     @property
@@ -91,7 +92,7 @@ class MembershipDriver:
                     event = await self._next()
                     for action in self._member.handle(event, self._runtime.now()):
                         self._carry_out(action, tasks)
-                    if isinstance(event, m.CoordinatorFound) and not self._failing:
+                    if isinstance(event, m.CoordinatorFound) and not self.failing:
                         self.located.set()
         finally:
             self.located.set()
@@ -126,7 +127,7 @@ class MembershipDriver:
             case m.Report():
                 self._log.info(action.event, **action.fields)
             case m.Fail():
-                self._failing = True
+                self.failing = True
                 tasks.start_soon(self._fail, action.error, tasks, name="kafkastatic:fail")
             case m.Stop():
                 self._over = True

@@ -26,17 +26,20 @@ class Cursor:
     Attributes:
         iterator: the shared iterator; whoever takes a record from it has been handed it.
         converted: how many records are deserialised.
+        listed: how many were handed out when a list of them was: the whole list is in hand until one more is.
     """
 
-    __slots__ = ("converted", "iterator", "next_offset", "records", "size", "state")
+    __slots__ = ("batch_size", "converted", "iterator", "listed", "next_offset", "records", "size", "state")
 
-    def __init__(self, state: PartitionState, records: Records, next_offset: int) -> None:
+    def __init__(self, state: PartitionState, held: Held) -> None:
         self.state = state
-        self.records = records
-        self.iterator = iter(records)
-        self.size = len(records)
-        self.next_offset = next_offset
-        self.converted = 0
+        self.records = held.records
+        self.iterator = iter(held.records)
+        self.size = len(held.records)
+        self.next_offset = held.next_offset
+        self.converted = held.converted
+        self.batch_size = held.batch_size
+        self.listed = 0
 
     @property
     def taken(self) -> int:
@@ -52,7 +55,7 @@ class Cursor:
     def cut(self) -> Held:
         """End here: what was not handed out is returned."""
         taken = self.taken
-        rest = Held(self.records[taken:], self.next_offset, max(self.converted - taken, 0))
+        rest = Held(self.records[taken:], self.next_offset, self.batch_size, max(self.converted - taken, 0))
         self.cut_at(taken)
         return rest
 
@@ -72,6 +75,7 @@ class Consumption:
         asks: counts the asks for more records that reached us, to notice progress.
         waiting: the application waits for records.
         stopped: nothing more is handed out.
+        freed: a buffer has room again; whoever tells the fetches of it sets it back.
     """
 
     def __init__(self, positions: Positions, *, check_crcs: bool, max_decompressed: int) -> None:
@@ -80,6 +84,7 @@ class Consumption:
         self.asks = 0
         self.waiting = False
         self.stopped = False
+        self.freed = False
         self._check_crcs = check_crcs
         self._max_decompressed = max_decompressed
         self._in_hand: dict[TopicPartition, PartitionState] = {}  # handed out as lists
@@ -126,6 +131,7 @@ class Consumption:
     def take(self, cursor: Cursor, limit: int) -> Records:
         """Up to `limit` records as a list, all of them in hand until the next ask."""
         records = list(islice(cursor.iterator, limit))
+        cursor.listed = cursor.taken
         self._settle(cursor)
         self._in_hand[cursor.state.tp] = cursor.state
         if cursor.taken == cursor.size:
@@ -137,6 +143,7 @@ class Consumption:
         """The next records of a partition that has any; empty batches are passed over."""
         held, state.held = state.held, None
         if held is not None:
+            state.buffered -= held.batch_size
             return self._begin(state, held)
         while state.buffer:
             batch = state.buffer[0]
@@ -153,9 +160,10 @@ class Consumption:
                 self.poison(state, error)
                 break
             state.pop()
+            self.freed = True
             if records:
-                return self._begin(state, Held(records, batch.next_offset))
-            if state.tp not in self._in_hand:
+                return self._begin(state, Held(records, batch.next_offset, batch.size))
+            if state.consumed == state.handed:
                 state.consumed = batch.next_offset
             state.handed = batch.next_offset
         if state.error is not None:
@@ -165,9 +173,7 @@ class Consumption:
 
     def _begin(self, state: PartitionState, what: Held) -> Cursor:
         state.open = True
-        cursor = Cursor(state, what.records, what.next_offset)
-        cursor.converted = what.converted
-        return cursor
+        return Cursor(state, what)
 
     def _end(self) -> None:
         assert self.cursor is not None
@@ -178,17 +184,20 @@ class Consumption:
         """`error` stands behind what can be handed out: every ask that comes to it raises it, until a seek passes."""
         state.drop()
         state.error = error
+        self.freed = True
 
     def poison_at(self, cursor: Cursor, index: int, error: KafkaError) -> None:
         """`error` stands at the cursor's record number `index`."""
         cursor.cut_at(index)
         self.poison(cursor.state, error)
+        if not index:
+            self._end()
 
     def _settle(self, cursor: Cursor) -> None:
         """Read back from the iterator how far the application came."""
         taken = cursor.taken
         if taken:
-            if taken > 1:
+            if taken > 1 and taken != cursor.listed:
                 cursor.state.consumed = max(cursor.state.consumed, cursor.behind(taken - 1))
             cursor.state.handed = cursor.behind(taken)
 
@@ -209,7 +218,7 @@ class Consumption:
         }
 
     def consumed_offsets(self, partitions: Collection[TopicPartition] | None = None) -> dict[TopicPartition, int]:
-        """What auto-commit covers: everything consumed, where that is ahead of what is committed."""
+        """What auto-commit covers: everything consumed, where that is not what is committed."""
         self.settle()
         return {
             state.tp: state.consumed
@@ -225,23 +234,19 @@ class Consumption:
         ]
 
     def committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        """Take note of what the coordinator has accepted."""
+        """Take note of what the coordinator has accepted: it is consumed, even if it is still in hand."""
+        self.settle()
         for tp, offset in offsets.items():
             state = self.positions.get(tp)
             if state is not None:
                 state.committed = offset
+                if state.consumed < offset.offset <= state.handed:
+                    state.consumed = offset.offset
 
     def in_hand(self) -> dict[TopicPartition, int]:
         """The partitions of which the application has records in hand that are not committed, with the last offset."""
         self.settle()
-        states = dict(self._in_hand)
-        if self.cursor is not None and self.cursor.taken and not self.waiting:
-            states[self.cursor.state.tp] = self.cursor.state
-        return {
-            tp: state.handed - 1
-            for tp, state in states.items()
-            if state.handed > state.consumed and not (state.committed and state.committed.offset >= state.handed)
-        }
+        return {state.tp: state.handed - 1 for state in self.positions if state.handed > state.consumed}
 
     def last_in_hand(self) -> tuple[str, int, int] | None:
         """Topic, partition and offset of the record that the application works on."""
@@ -257,10 +262,6 @@ class Consumption:
 
     # ── interruptions ──
 
-    def count_in_hand(self) -> None:
-        """The record in hand is done: a clean end of `async with` says so."""
-        self.ask()
-
     def hold(self, partitions: Collection[TopicPartition]) -> None:
         """Hand out nothing more of partitions that are about to go; the record in hand stays in hand."""
         for tp in partitions:
@@ -270,6 +271,8 @@ class Consumption:
         if self.cursor is not None and self.cursor.state.tp in partitions:
             self.cursor.cut()
             self._settle(self.cursor)
+            if not self.cursor.taken:
+                self._end()
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
         """The partitions are gone: what is in hand of them can never be consumed."""
@@ -317,6 +320,7 @@ class Consumption:
         self._settle(cursor)
         if rest.records:
             cursor.state.held = rest
-        if cursor.taken and not self.waiting:
+            cursor.state.buffered += rest.batch_size
+        if cursor.state.handed > cursor.state.consumed:
             self._in_hand[cursor.state.tp] = cursor.state
         self._end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 import attrs
 
@@ -68,26 +69,28 @@ class Planner:
         self._config = config
         self._positions = positions
         self._backoff = backoff
-        self._turn = 0
+        self._fed = 0
 
     def leaders(self, snapshot: ClusterSnapshot) -> dict[int, list[PartitionState]]:
         """The partitions to fetch, by the broker to ask."""
         found: dict[int, list[PartitionState]] = {}
         for state in self._positions:
-            info = snapshot.leader(state.tp)
-            if info is not None and info.leader in snapshot.brokers:
-                found.setdefault(info.leader, []).append(state)
+            leader = _leader(snapshot, state.tp)
+            if leader is not None:
+                found.setdefault(leader, []).append(state)
         return found
 
     def leaderless(self, snapshot: ClusterSnapshot) -> bool:
-        return any(snapshot.leader(state.tp) is None for state in self._positions)
+        return any(_leader(snapshot, state.tp) is None for state in self._positions)
 
     def plan(self, states: Iterable[PartitionState], snapshot: ClusterSnapshot, now: float) -> Ask | None:
         """What to ask a broker for its `states` now; `None` if there is nothing to ask for."""
         config = self._config
         room = config.max_buffered_bytes - self._positions.buffered
         if room <= 0:
-            return None
+            if any(state.buffered and not state.paused for state in self._positions):
+                return None
+            room = 1  # all of it is paused: the other partitions go on, a batch at a time
         wanted: list[PartitionState] = []
         complete = True
         for state in states:
@@ -105,13 +108,13 @@ class Planner:
             wanted.append(state)
         if not wanted:
             return None
-        return self._ask(wanted, snapshot, min(config.fetch_max_bytes, max(room, 1)), complete)
+        # The broker fills its answer from the front, and lets the first data exceed the limits (KIP-74).
+        wanted.sort(key=lambda state: state.fed)
+        return self._ask(wanted, snapshot, min(config.fetch_max_bytes, room), complete)
 
     def _ask(self, wanted: list[PartitionState], snapshot: ClusterSnapshot, max_bytes: int, complete: bool) -> Ask:
-        self._turn += 1
-        first = self._turn % len(wanted)  # the broker fills its answer from the front: take turns at being first
         topics: dict[str, FetchTopic] = {}
-        for state in wanted[first:] + wanted[:first]:
+        for state in wanted:
             name, index = state.tp
             info = snapshot.topics[name]
             topic = topics.setdefault(name, FetchTopic(topic=name, topic_id=info.topic_id, partitions=[]))
@@ -129,7 +132,7 @@ class Planner:
             min_bytes=self._config.fetch_min_bytes,
             max_bytes=max_bytes,
             topics=list(topics.values()),
-            rack_id=self._config.client_rack or "",
+            # No rack_id: a leader that knows it may send us to a nearer replica instead of sending data (KIP-392).
         )
         by_id = all(topic.topic_id != _NO_TOPIC_ID for topic in topics.values())
         return Ask(
@@ -148,6 +151,7 @@ class Planner:
             self._hold_off(ask, now)
             return {Need.METADATA}
         needs: set[Need] = set()
+        later = cache(lambda: now + self._backoff())  # one step of the backoff for all partitions of an answer
         for topic in answer.responses:
             name = topic.topic or ask.names.get(topic.topic_id, "")
             for data in topic.partitions:
@@ -155,22 +159,27 @@ class Planner:
                 state = self._positions.get(tp)
                 if state is None or ask.asked.get(tp) != (state.version, state.fetch_at) or state.barred:
                     continue  # revoked, sought or reset since
-                needs |= self._take_partition(state, data, now)
+                needs |= self._take_partition(state, data, later)
         return needs
 
-    def _take_partition(self, state: PartitionState, data: PartitionData, now: float) -> set[Need]:
+    def _take_partition(self, state: PartitionState, data: PartitionData, later: Callable[[], float]) -> set[Need]:
         code = data.error_code
         if code == codes.NONE:
             state.high_watermark, state.log_start = data.high_watermark, data.log_start_offset
             self._take_records(state, data)
             return set()
         if code == codes.OFFSET_OUT_OF_RANGE:
-            return self._out_of_range(state, now)
-        state.retry_at = now + self._backoff()
+            return self._out_of_range(state, later)
+        state.retry_at = later()
         if code in _STALE_METADATA:
             return {Need.METADATA}
-        if not is_retriable(code):
-            topic, partition = state.tp
+        topic, partition = state.tp
+        if code == codes.CORRUPT_MESSAGE:
+            offset = -1 if state.fetch_at is None else state.fetch_at
+            state.error = CorruptRecordError(
+                "the broker cannot read it", topic=topic, partition=partition, offset=offset
+            )
+        elif code != codes.UNKNOWN_SERVER_ERROR and not is_retriable(code):
             state.error = error_for(code, api="Fetch", topic=topic, partition=partition)
         return set()
 
@@ -184,8 +193,10 @@ class Planner:
         for batch in found.batches:
             if state.fetch_at is not None and batch.next_offset > state.fetch_at:
                 state.push(batch)
+                self._fed += 1
+                state.fed = self._fed
 
-    def _out_of_range(self, state: PartitionState, now: float) -> set[Need]:
+    def _out_of_range(self, state: PartitionState, later: Callable[[], float]) -> set[Need]:
         """Start over where `auto_offset_reset` says, or stand there with an error."""
         policy = self._config.auto_offset_reset
         if policy == "none":
@@ -194,19 +205,26 @@ class Planner:
             error = OffsetOutOfRangeError(api="Fetch", topic=topic, partition=partition, detail=detail)
             error.offset = state.fetch_at
             state.error = error
-        elif state.buffer or state.held or state.open:
-            state.retry_at = now + self._backoff()  # hand out first what was fetched; the next fetch meets it again
+        elif state.buffered or state.open or state.handed > state.consumed:
+            state.retry_at = later()  # hand out first what was fetched; the next fetch meets it again
         else:
             state.move_by_time(EARLIEST if policy == "earliest" else LATEST)
             return {Need.OFFSETS}
         return set()
 
     def _hold_off(self, ask: Ask, now: float) -> None:
+        later = now + self._backoff()
         for tp in ask.asked:
             state = self._positions.get(tp)
             if state is not None:
-                state.retry_at = now + self._backoff()
+                state.retry_at = later
 
     def failed(self, ask: Ask, now: float) -> None:
         """The broker did not answer: ask for these partitions again after a backoff."""
         self._hold_off(ask, now)
+
+
+def _leader(snapshot: ClusterSnapshot, tp: TopicPartition) -> int | None:
+    """The broker that leads a partition, where it is known and can be reached."""
+    info = snapshot.leader(tp)
+    return info.leader if info is not None and info.leader in snapshot.brokers else None

@@ -23,13 +23,14 @@ EARLIEST = -2
 
 
 class Held:
-    """Decoded records to be handed out, the offset behind them, and how many are deserialised."""
+    """Decoded records to be handed out, the offset behind them, their batch's bytes, and how many are deserialised."""
 
-    __slots__ = ("converted", "next_offset", "records")
+    __slots__ = ("batch_size", "converted", "next_offset", "records")
 
-    def __init__(self, records: Records, next_offset: int, converted: int = 0) -> None:
+    def __init__(self, records: Records, next_offset: int, batch_size: int, converted: int = 0) -> None:
         self.records = records
         self.next_offset = next_offset
+        self.batch_size = batch_size
         self.converted = converted
 
 
@@ -43,13 +44,15 @@ class PartitionState:
         committed: the last offset known to be committed.
         barred: neither fetched nor handed out: it is being set up, or given up.
         reset: the timestamp to look up by ListOffsets, where a reset is wanted.
-        buffer, buffered: fetched batches, undecoded, and their bytes.
+        buffer: fetched batches, undecoded.
         held: decoded records that were put back.
+        buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
         version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
         high_watermark, log_start: as the last fetch answer told them.
         retry_at: no fetch before this time.
+        fed: the planner's count when it last got data for this partition.
     """
 
     __slots__ = (
@@ -59,6 +62,7 @@ class PartitionState:
         "committed",
         "consumed",
         "error",
+        "fed",
         "fetch_at",
         "handed",
         "held",
@@ -90,6 +94,7 @@ class PartitionState:
         self.high_watermark: int | None = None
         self.log_start: int | None = None
         self.retry_at = 0.0
+        self.fed = 0
 
     def move(self, offset: int) -> None:
         """Go on at `offset`, whatever was fetched before."""
@@ -101,6 +106,7 @@ class PartitionState:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
         self.drop()
         self.fetch_at = None
+        self.consumed = self.handed
         self.reset = timestamp
 
     def drop(self) -> None:

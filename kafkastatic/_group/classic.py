@@ -298,8 +298,8 @@ class ClassicMember:
         code = response.error_code
         if code == codes.NONE:
             return self._synced(response, now)
+        self._reason = f"SyncGroup answered {code}"
         if code in (codes.REBALANCE_IN_PROGRESS, codes.ILLEGAL_GENERATION, codes.UNKNOWN_MEMBER_ID):
-            self._reason = f"SyncGroup answered {code}"
             if code == codes.UNKNOWN_MEMBER_ID:
                 self._identify("")
             return self._join("rejoin", now)

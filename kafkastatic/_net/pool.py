@@ -49,6 +49,7 @@ class _Node:
     versions: Versions | None = None
     connections: dict[Role, Connection] = attrs.field(factory=dict[Role, Connection])
     locks: dict[Role, anyio.Lock] = attrs.field(factory=dict[Role, anyio.Lock])
+    asking: anyio.Lock = attrs.field(factory=anyio.Lock)
     not_before: float = 0.0
 
     @property
@@ -226,25 +227,27 @@ class Pool:
         wait = node.not_before - self._runtime.now()
         if wait > 0:
             await anyio.sleep(wait)
-        if not node.alive:
-            node.versions = None  # the broker may have been replaced by another release
         try:
             connection = await self._open(node)
         except KafkaError:
             node.not_before = self._runtime.now() + node.backoff.next()
             raise
         node.backoff.reset()
+        if self._closed or self._nodes.get(node.address) is not node:
+            connection.close()  # nobody would close it later
+            raise BrokerUnreachableError(f"Broker {node.address} is not used any more.", address=node.address)
         return connection
 
     async def _open(self, node: _Node) -> Connection:
-        """Connect, and ask for the API versions where they are not known."""
+        """Connect, and ask for the API versions: once, until the broker may have been replaced by another release."""
         setup = self._config.socket_connection_setup_timeout_ms / 1000
         connection: Connection | None = None
         try:
             with anyio.fail_after(setup):
                 connection = await self._dial(node)
-                if node.versions is None:
-                    node.versions = await _ask_versions(connection, setup)
+                async with node.asking:
+                    if not node.alive:
+                        node.versions = await _ask_versions(connection, setup)
         except TimeoutError:
             error = self._unreachable(node, f"no answer within {setup:.3g} s", None)
         except KafkaError as caught:

@@ -55,6 +55,9 @@ class FrameProtocol(asyncio.BufferedProtocol):
         except ProtocolError as error:
             self._give_up(error)
             return
+        if length == 0:  # there is no buffer to read nothing into
+            self._on_frame(bytearray())
+            return
         self._body = bytearray(length)
         self._room = memoryview(self._body)
 

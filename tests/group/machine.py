@@ -19,15 +19,15 @@ from kafkastatic._group.member import (
     CloseRequested,
     CoordinatorFound,
     Fail,
-    Lose,
     MetadataChanged,
     PollExpired,
     Report,
-    Revoke,
+    RevokeFinished,
     Send,
     Started,
     Stop,
     SubscriptionChanged,
+    TimerFired,
 )
 from kafkastatic._group.states import State
 from kafkastatic._protocol.consumer_protocol import encode_assignment, encode_subscription
@@ -274,6 +274,13 @@ def revoking() -> ClassicMember:
     return member
 
 
+def rejoining() -> ClassicMember:
+    """Gave its partitions up; its JoinGroup 5, with the member id, was sent at 3.4."""
+    member = revoking()
+    revoked(member, 3.4)
+    return member
+
+
 def losing(code: int = 22) -> ClassicMember:
     """Told at 3.3, by heartbeat 4, that it lost its membership."""
     member = stable()
@@ -375,17 +382,9 @@ def dynamic() -> ClassicMember:
 
 def beat_again(member: ClassicMember) -> None:
     """Let a stable member send its second heartbeat, 4, at 3.2."""
-    from kafkastatic._group.member import TimerFired
-
     assert done(member.handle(TimerFired(), 3.2)) == [beat(4)]
 
 
 def revoked(member: ClassicMember, now: float) -> list[Action]:
     """End the revoking of its partitions."""
-    from kafkastatic._group.member import RevokeFinished
-
     return member.handle(RevokeFinished(), now)
-
-
-__all__ = [name for name in dir() if not name.startswith("_")]
-_ = (Lose, Revoke)

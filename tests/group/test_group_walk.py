@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import attrs
@@ -233,7 +234,7 @@ class World:
         happenings += [self.find] * 6 + [self.end_callback] * 6
         happenings += [self.metadata, self.subscribe, self.expire, self.reject_commit]
         happenings += [self.resume] * 3
-        if not self.choose(120):
+        if not self.choose(30 if self.member.state is State.WAITING else 250):
             happenings = [self.close]
         happenings[self.choose(len(happenings))]()
 
@@ -283,7 +284,7 @@ class World:
     def reject_commit(self) -> None:
         who = self.member.membership
         present = self.member.state in IN_GROUP
-        code = COMMON[self.choose(len(COMMON))] if self.choose(4) else 25
+        code = COMMON[self.choose(len(COMMON))] if not self.choose(4) else 25
         if self.choose(2):
             who = attrs.evolve(who, epoch=who.epoch - 1)
             present = False
@@ -326,7 +327,7 @@ class World:
     def answer_badly(self) -> None:
         flight = self.pick()
         if flight is not None:
-            codes = COMMON[:-1] if self.choose(8) else (82, *RARE)
+            codes = COMMON[:-1] if self.choose(20) else (82, *RARE)
             self.answer(flight, codes[self.choose(len(codes))])
 
     def answer(self, flight: InFlight, code: int) -> None:
@@ -387,6 +388,8 @@ class World:
         """From now on all goes well: the member must end up reading, paused or over, and not get stuck."""
         self.choose = lambda n: n - 1  # well answered, once, with everything known
         self.feed(MetadataChanged(snapshot(orders=2, refunds=2)))
+        if self.member.state is State.IDLE:
+            self.feed(Started())
         self.resume()
         for _ in range(60):
             if self.settled():
@@ -410,8 +413,12 @@ class World:
 def walk(choose: Choose, steps: int, *, static: bool) -> World:
     world = World(choose, static=static)
     try:
+        over = 0
         for _ in range(steps):
             world.step()
+            over += world.member.state in OVER
+            if over == 15:
+                break  # it has stayed silent
         world.calm_down()
     except Exception as error:
         error.add_note("\n".join(world.trace[-60:]))
@@ -427,21 +434,25 @@ def test_no_order_of_events_breaks_a_rule(numbers: list[int], static: bool) -> N
     walk(lambda n: next(rest, 0) % n, len(numbers) // 4, static=static)
 
 
-@pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
-def test_long_walks_keep_the_rules(static: bool) -> None:
-    """Neither do long random histories break a rule."""
-    for seed in range(400):
+@cache
+def long_walks(static: bool) -> set[tuple[State, str]]:
+    """The ways that members went in some random histories."""
+    gone: set[tuple[State, str]] = set()
+    for seed in range(500):
         try:
-            walk(random.Random(seed).randrange, 150, static=static)
+            gone |= walk(random.Random(seed).randrange, 150, static=static).member.gone
         except Exception as error:
             error.add_note(f"seed {seed}")
             raise
+    return gone
+
+
+@pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
+def test_long_histories_keep_the_rules(static: bool) -> None:
+    """No long random history breaks a rule, or leaves a member that is stuck when all goes well again."""
+    assert long_walks(static)
 
 
 def test_every_way_of_the_table_is_gone() -> None:
     """The table holds no way that no member ever goes."""
-    gone: set[tuple[State, str]] = set()
-    for seed in range(1000, 1300):
-        gone |= walk(random.Random(seed).randrange, 150, static=bool(seed % 2)).member.gone
-
-    assert gone == {(state, cause) for state, ways in TABLE.items() for cause in ways}
+    assert long_walks(True) | long_walks(False) == {(state, cause) for state, ways in TABLE.items() for cause in ways}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import uuid
@@ -41,6 +42,13 @@ def _demand_kafka(version: str = DEFAULT_VERSION) -> None:
     if os.environ.get("KAFKASTATIC_REQUIRE_KAFKA") == "1":
         pytest.fail(f"KAFKASTATIC_REQUIRE_KAFKA=1, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _blame_who_leaks() -> Iterator[None]:
+    """What a test leaves unclosed is reported with that test, not with the one during which it is collected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

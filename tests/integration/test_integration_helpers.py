@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -15,8 +15,9 @@ from kio.serial import entity_reader
 
 from kafkastatic import Consumer, RebalanceListener, TopicPartition
 from kafkastatic.identity import IdentityRegistry
-from tests.support.raw_peer import RawMember, RawPeer
-from tests.support.recording_proxy import Request
+from tests.support.raw_peer import RawError, RawPeer
+from tests.support.recording_proxy import RecordingProxy, Request
+from tools.real_kafka import RealKafka
 
 HEARTBEAT = 0.2
 """Seconds between the heartbeats of the consumers under test."""
@@ -93,6 +94,15 @@ async def running(
         await ours.aclose(timeout=5)
 
 
+@contextlib.asynccontextmanager
+async def recorded(kafka: RealKafka) -> AsyncIterator[RecordingProxy]:
+    """A recording proxy before the broker; what went through it must have closed its connections at the end."""
+    async with RecordingProxy.before(kafka) as proxy:
+        yield proxy
+        proxy.undisturbed()
+        await eventually(lambda: proxy.connections == 0, timeout=5)
+
+
 class Reader:
     """A task that iterates a consumer: the records, and what ended it."""
 
@@ -141,11 +151,21 @@ async def in_group(peer: RawPeer, group: str, state: str, members: int | None = 
     return await eventually(described)
 
 
-async def settle_with(member: RawMember, *others: Callable[[], Awaitable[object]]) -> None:
-    """The raw member joins and syncs while the others rejoin by themselves."""
-    await asyncio.wait_for(member.settle(), 15)
-    for other in others:
-        await asyncio.wait_for(other(), 15)
+async def write(
+    peer: RawPeer, topic: str, partition: int, values: Iterable[bytes | tuple[Any, Any, Any] | None], **options: Any
+) -> int:
+    """Produce as soon as the broker has opened the log of a partition that was created just now (error 6 before)."""
+    values = list(values)
+
+    async def produced() -> list[int]:
+        try:
+            return [await peer.produce(topic, partition, values, **options)]
+        except RawError as error:
+            assert error.code != 6
+            raise
+
+    (offset,) = await eventually(produced)
+    return offset
 
 
 def parsed_by_kio(request: Request) -> Any:

@@ -124,6 +124,8 @@ class RawPeer:
             yield peer
         finally:
             for connection in peer._all:
+                connection.close()
+            for connection in peer._all:
                 await connection.aclose()
 
     async def connection(self) -> RawConnection:

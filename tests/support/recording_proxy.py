@@ -98,6 +98,7 @@ class RecordingProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._news = asyncio.Event()
+        self._failures: list[Exception] = []
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -109,6 +110,8 @@ class RecordingProxy:
             yield proxy
         finally:
             await proxy.close()
+        if proxy._failures:  # of the proxy itself: a frame it could not read or rewrite
+            raise proxy._failures[0]
 
     # What was seen
 
@@ -197,9 +200,10 @@ class RecordingProxy:
         await self.refuse()
         self.undisturbed()
         self.cut_all()
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _add(self, name: str, when: str, times: int | None, **what: Any) -> None:
         if when not in ("request", "response"):
@@ -225,31 +229,31 @@ class RecordingProxy:
         self.connections += 1
         to_broker: asyncio.StreamWriter | None = None
         pumps: list[asyncio.Task[None]] = []
-        try:
-            host, port = self._target.rsplit(":", 1)
-            broker, to_broker = await asyncio.open_connection(host, int(port))
-            pending: dict[int, Request] = {}
-            pumps = [
-                asyncio.create_task(self._pump_requests(number, client, to_broker, pending)),
-                asyncio.create_task(self._pump_responses(broker, to_client, pending)),
-            ]
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        except (OSError, asyncio.CancelledError):
-            pass  # the broker is away, or the proxy closes
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            results = await asyncio.gather(*pumps, return_exceptions=True)
-            to_client.transport.abort()
-            if to_broker is not None:
-                to_broker.transport.abort()
-            self._writers.discard(to_client)
-            self._tasks.discard(task)
-            self.connections -= 1
-            self._news.set()
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(result, OSError | EOFError | _Cut):
-                raise result
+        # A cancelled callback of a stream server is logged as an error by Python 3.11: end normally instead.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            try:
+                host, port = self._target.rsplit(":", 1)
+                broker, to_broker = await asyncio.open_connection(host, int(port))
+                pending: dict[int, Request] = {}
+                pumps = [
+                    asyncio.create_task(self._pump_requests(number, client, to_broker, pending)),
+                    asyncio.create_task(self._pump_responses(broker, to_client, pending)),
+                ]
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                for writer in (to_client, to_broker):
+                    if writer is not None:
+                        writer.transport.abort()
+                self._writers.discard(to_client)
+                self._tasks.discard(task)
+                self.connections -= 1
+                self._news.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            for result in await asyncio.gather(*pumps, return_exceptions=True):
+                if isinstance(result, Exception) and not isinstance(result, OSError | EOFError | _Cut):
+                    self._failures.append(result)
 
     async def _pump_requests(
         self,

@@ -11,14 +11,19 @@ import com.fasterxml.jackson.databind.node.NullNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import java.io.PrintStream;
-import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.ParameterizedType;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.apache.kafka.clients.consumer.ConsumerPartitionAssignor.Assignment;
 import org.apache.kafka.clients.consumer.ConsumerPartitionAssignor.Subscription;
 import org.apache.kafka.clients.consumer.internals.ConsumerProtocol;
@@ -40,7 +45,7 @@ import org.apache.kafka.common.protocol.types.Type;
  * Each argument names a message. Its values are random, from a fixed seed, drawn along Kafka's schema of the version.
  * <ul>
  * <li>message: name, version, hex, and Kafka's JSON rendering.
- * <li>downgrade: a message of the highest version (from) written in a lower one: hex, or the name of the error.
+ * <li>move: a message of one version, and what comes out in every other one (to): hex, or the name of the error.
  * <li>headers: the header versions of an API's request and response in each version.
  * <li>subscription, assignment: what members and leader tell each other.
  * </ul>
@@ -62,7 +67,7 @@ public class Vectors {
                     message(name, data, schemas[version], (short) version, variant);
                 }
             }
-            downgrades(name, data, schemas);
+            moves(name, data, schemas);
         }
         headers();
         consumerProtocol();
@@ -126,42 +131,124 @@ public class Vectors {
         }
     }
 
-    /** A message with all fields set, and messages with one field set, written in all versions below the highest. */
-    private static void downgrades(String name, Class<?> data, Schema[] schemas) throws Exception {
-        short highest = (short) (schemas.length - 1);
-        JsonNode full = new Maker(new Random(name.hashCode()), false).value(schemas[highest]);
-        downgrade(name, data, schemas, full);
-        Message empty = (Message) data.getConstructor().newInstance();
-        for (Iterator<String> fields = full.fieldNames(); fields.hasNext(); ) {
-            String field = fields.next();
-            ObjectNode one = (ObjectNode) toJson(data, empty, highest);
-            one.set(field, full.get(field));
-            downgrade(name, data, schemas, one);
+    /**
+     * Messages of one version, with all fields set and with one field set, written in every other version.
+     *
+     * The highest version comes first; the others add the fields that it has no more.
+     */
+    private static void moves(String name, Class<?> data, Schema[] schemas) throws Exception {
+        Maker maker = new Maker(new Random(name.hashCode()), false);
+        Set<String> seen = new HashSet<>();
+        for (short from = (short) (schemas.length - 1); from >= 0 && schemas[from] != null; from--) {
+            Map<String, JsonNode> messages = oneFieldSet(data, data, schemas[from], from, maker);
+            messages.put("all", maker.value(schemas[from]));
+            for (Map.Entry<String, JsonNode> entry : messages.entrySet()) {
+                if (seen.add(entry.getKey())) {
+                    move(name, data, schemas, from, entry.getValue());
+                }
+            }
         }
     }
 
-    private static void downgrade(String name, Class<?> data, Schema[] schemas, JsonNode values) throws Exception {
-        short highest = (short) (schemas.length - 1);
-        String original;
-        try {
-            original = hex(MessageUtil.toByteBufferAccessor(fromJson(data, values, highest), highest).buffer());
-        } catch (InvocationTargetException e) {
-            return;
+    private static void move(String name, Class<?> data, Schema[] schemas, short from, JsonNode values) throws Exception {
+        ObjectNode line = line("move", name, from);
+        line.put("hex", encoded(data, values, from, from));
+        ObjectNode others = line.putObject("to");
+        for (short to = 0; to < schemas.length; to++) {
+            if (to != from && schemas[to] != null) {
+                try {
+                    others.put(String.valueOf(to), encoded(data, values, from, to));
+                } catch (UnsupportedVersionException | NullPointerException e) {
+                    others.put(String.valueOf(to), e.getClass().getSimpleName());
+                }
+            }
         }
-        for (short version = 0; version < highest; version++) {
-            if (schemas[version] == null) {
-                continue;
-            }
-            ObjectNode line = line("downgrade", name, version);
-            line.put("from", original);
-            try {
-                Message message = fromJson(data, values, highest);
-                line.put("hex", hex(MessageUtil.toByteBufferAccessor(message, version).buffer()));
-            } catch (UnsupportedVersionException | NullPointerException e) {
-                line.put("error", e.getClass().getSimpleName());
-            }
+        if (others.size() > 0) {
             print(line);
         }
+    }
+
+    private static String encoded(Class<?> data, JsonNode values, short from, short to) throws Exception {
+        return hex(MessageUtil.toByteBufferAccessor(fromJson(data, values, from), to).buffer());
+    }
+
+    /** For each field, at any depth, defaults but for that field; by the field's path. */
+    private static Map<String, JsonNode> oneFieldSet(
+            Class<?> data, Class<?> owner, Schema schema, short version, Maker maker) throws Exception {
+        Map<String, JsonNode> found = new LinkedHashMap<>();
+        String converter = data.getName() + "JsonConverter";
+        converter += owner == data ? "" : "$" + owner.getSimpleName() + "JsonConverter";
+        Object empty = owner.getConstructor().newInstance();
+        ObjectNode defaults = (ObjectNode) Class.forName(converter)
+            .getMethod("write", owner, short.class).invoke(null, empty, version);
+        for (Field field : fields(schema)) {
+            for (Map.Entry<String, JsonNode> value : others(data, owner, field, defaults, version, maker).entrySet()) {
+                ObjectNode one = defaults.deepCopy();
+                one.set(camel(field.name), value.getValue());
+                found.put(field.name + value.getKey(), one);
+            }
+        }
+        return found;
+    }
+
+    /** Values of a field that are not its default. */
+    private static Map<String, JsonNode> others(
+            Class<?> data, Class<?> owner, Field field, ObjectNode defaults, short version, Maker maker) throws Exception {
+        Map<String, JsonNode> values = new LinkedHashMap<>();
+        Type type = field.type.isArray() ? field.type.arrayElementType().get() : field.type;
+        JsonNode original = defaults.get(camel(field.name));
+        if (type instanceof Schema) {
+            Class<?> struct = structOf(owner.getMethod(camel(field.name)).getGenericReturnType());
+            Map<String, JsonNode> inner = oneFieldSet(data, struct, (Schema) type, version, maker);
+            for (Map.Entry<String, JsonNode> entry : inner.entrySet()) {
+                JsonNode value = entry.getValue();
+                values.put("." + entry.getKey(), field.type.isArray() ? JSON.arrayNode().add(value) : value);
+            }
+        } else {
+            JsonNode value = maker.value(field.type);
+            while (value.isNull() || value.equals(original) || isZero(value)) {
+                value = maker.value(field.type);
+            }
+            values.put("", value);
+        }
+        if (field.type.isNullable() && (original == null || !original.isNull())) {
+            values.put("=null", NullNode.instance);
+        }
+        return values;
+    }
+
+    /** Tagged fields are left out of Kafka's rendering at their default, so zeros may be one. */
+    private static boolean isZero(JsonNode value) {
+        return value.asText().isEmpty() && value.isValueNode() || value.asText().equals("0") || value.asText().equals("-1");
+    }
+
+    private static Class<?> structOf(java.lang.reflect.Type type) {
+        if (type instanceof ParameterizedType) {
+            return (Class<?>) ((ParameterizedType) type).getActualTypeArguments()[0];
+        }
+        Class<?> plain = (Class<?>) type;
+        return Iterable.class.isAssignableFrom(plain) ? structOf(plain.getGenericSuperclass()) : plain;
+    }
+
+    /** The fields of a schema, the tagged ones among them. */
+    private static List<Field> fields(Schema schema) {
+        List<Field> found = new ArrayList<>();
+        for (BoundField field : schema.fields()) {
+            if (field.def.type instanceof TaggedFields) {
+                found.addAll(((TaggedFields) field.def.type).fields().values());
+            } else {
+                found.add(field.def);
+            }
+        }
+        return found;
+    }
+
+    private static String camel(String name) {
+        StringBuilder text = new StringBuilder();
+        for (String word : name.split("_")) {
+            text.append(text.length() == 0 ? word : Character.toUpperCase(word.charAt(0)) + word.substring(1));
+        }
+        return text.toString();
     }
 
     private static void headers() {
@@ -264,11 +351,7 @@ public class Vectors {
                 }
                 return;
             }
-            StringBuilder name = new StringBuilder();
-            for (String word : field.name.split("_")) {
-                name.append(name.length() == 0 ? word : Character.toUpperCase(word.charAt(0)) + word.substring(1));
-            }
-            object.set(name.toString(), value(field.type));
+            object.set(camel(field.name), value(field.type));
         }
 
         private JsonNode scalar(Type type) {

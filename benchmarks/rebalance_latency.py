@@ -1,0 +1,500 @@
+"""How long a restart and a join take: this client, aiokafka, and the raw group protocol as the floor.
+
+    python -m benchmarks.rebalance_latency [--bootstrap HOST:PORT] [--rounds N] [--json FILE]
+
+Static restart: a group of two static members; one closes without leaving and comes back under its instance id. The
+time runs from before its constructor until its on_partitions_assigned returns. Dynamic join: a second member joins a
+group of one; the time runs from before its constructor until both have their final assignment.
+
+Everything runs in one process on one event loop, series after series in every round, in an order that rotates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import sys
+import time
+import uuid
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+import attrs
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from benchmarks import common
+from benchmarks.raw_group import RawMember
+from kafkastatic import Consumer, RebalanceListener
+from tools.load import Loader
+
+PARTITIONS = 8
+HALF = PARTITIONS // 2
+WARM_UP = 3
+"""Rounds before the measured ones: imports, the broker's and the interpreter's caches."""
+
+PAUSE = 0.05
+"""Seconds between the close of a member and its return."""
+
+PATIENCE = 30.0
+SECONDS_EACH = 40.0
+"""After so many seconds of one scenario no new round begins."""
+
+AIM_MS = 5.0
+
+OURS, PEER = "kafkastatic", "aiokafka"
+FLOOR, COLD_FLOOR = "floor: join, sync", "floor: connect, find, join, sync"
+
+Series = dict[str, list[float]]
+
+
+@attrs.frozen
+class Job:
+    """What all members of a scenario share, whatever the client. Times are milliseconds."""
+
+    bootstrap: str
+    topic: str
+    heartbeat_ms: int
+    session_ms: int
+    rebalance_ms: int = 60_000
+
+
+class Witness(RebalanceListener, ConsumerRebalanceListener):
+    """What a member is told of its assignment, and when. One listener for all clients."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.owned: set[int] = set()
+        self.assigned_at = self.revoked_at = 0.0
+        self._told = asyncio.Event()
+
+    def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
+        self.owned |= {tp.partition for tp in assigned}
+        self.calls += 1
+        self.assigned_at = time.perf_counter()
+        self._told.set()
+
+    def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
+        self.owned -= {tp.partition for tp in revoked}
+        self.calls += 1
+        self.revoked_at = time.perf_counter()
+
+    on_partitions_lost = on_partitions_revoked
+
+    async def owns(self, count: int) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while len(self.owned) != count:
+                self._told.clear()
+                await self._told.wait()
+
+
+class Member:
+    """One member of a group, as a client makes it.
+
+    Attributes:
+        role: "leader" or "follower", where the member knows.
+    """
+
+    role: str | None = None
+
+    def __init__(self, job: Job, group: str, instance_id: str | None) -> None:
+        self.job, self.group, self.instance_id = job, group, instance_id
+        self.witness = Witness()
+        self._task: asyncio.Task[None] | None = None
+
+    async def prepare(self, predecessor: Member | None) -> None:
+        """What is not measured."""
+
+    @abstractmethod
+    async def start(self) -> None: ...
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close as an application does: a dynamic member leaves, a static one keeps its place."""
+
+    @property
+    @abstractmethod
+    def generation(self) -> int: ...
+
+    async def _end_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+
+class Ours(Member):
+    async def start(self) -> None:
+        job = self.job
+        self._consumer = Consumer(
+            bootstrap_servers=job.bootstrap,
+            group_id=self.group,
+            group_instance_id=self.instance_id,
+            heartbeat_interval_ms=job.heartbeat_ms,
+            session_timeout_ms=job.session_ms,
+            max_poll_interval_ms=job.rebalance_ms,
+            enable_auto_commit=False,
+        )
+        self._consumer.subscribe([job.topic], listener=self.witness)
+        await self._consumer.start()
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for _ in self._consumer:
+            pass
+
+    async def close(self) -> None:
+        await self._end_task()
+        await self._consumer.aclose()
+
+    @property
+    def generation(self) -> int:
+        return self._consumer.membership.epoch
+
+
+class Peer(Member):
+    async def start(self) -> None:
+        job = self.job
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=job.bootstrap,
+            group_id=self.group,
+            group_instance_id=self.instance_id,
+            heartbeat_interval_ms=job.heartbeat_ms,
+            session_timeout_ms=job.session_ms,
+            max_poll_interval_ms=job.rebalance_ms,
+            rebalance_timeout_ms=job.rebalance_ms,
+            enable_auto_commit=False,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+        )
+        self._consumer.subscribe([job.topic], listener=self.witness)
+        await self._consumer.start()  # waits for the assignment
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for _ in self._consumer:
+            pass
+
+    async def close(self) -> None:
+        await self._end_task()
+        await self._consumer.stop()
+
+    @property
+    def generation(self) -> int:
+        return int(self._consumer._coordinator.generation)  # it is nowhere public
+
+
+class Raw(Member):
+    """The raw protocol. Between joins it sends heartbeats, and joins again when one says that the group rebalances."""
+
+    warm = False
+
+    def __init__(self, job: Job, group: str, instance_id: str | None) -> None:
+        super().__init__(job, group, instance_id)
+        self.raw = RawMember(group, job.topic, PARTITIONS, session_ms=job.session_ms, rebalance_ms=job.rebalance_ms)
+        self.raw.instance_id = instance_id
+        self._predecessor = ""
+
+    async def prepare(self, predecessor: Member | None) -> None:
+        if isinstance(predecessor, Raw):
+            self._predecessor = predecessor.raw.member_id
+        if self.warm:
+            await self._connect()
+
+    async def _connect(self) -> None:
+        host, _, port = self.job.bootstrap.rpartition(":")
+        await self.raw.connect(host, int(port))
+        await self.raw.find()
+
+    async def start(self) -> None:
+        if not self.warm:
+            await self._connect()
+        self._tell(await self.raw.join(self._predecessor))
+        if self.instance_id is not None:
+            self.role = "leader" if self.raw.led else "follower"
+        self._task = asyncio.create_task(self._live())
+
+    async def _live(self) -> None:
+        while True:
+            await asyncio.sleep(self.job.heartbeat_ms / 1000)
+            if not await self.raw.heartbeat():
+                self.witness.on_partitions_revoked(self._named(self.witness.owned))
+                self._tell(await self.raw.join())
+
+    def _tell(self, owned: Collection[int]) -> None:
+        self.witness.on_partitions_assigned(self._named(owned))
+
+    def _named(self, partitions: Collection[int]) -> list[Any]:
+        return [_Partition(partition) for partition in partitions]
+
+    async def close(self) -> None:
+        await self._end_task()
+        if self.instance_id is None:
+            await self.raw.leave()
+        self.raw.hang_up()
+
+    @property
+    def generation(self) -> int:
+        return self.raw.generation
+
+
+class WarmRaw(Raw):
+    """The raw protocol on a connection to the coordinator that is open already."""
+
+    warm = True
+
+
+@attrs.frozen
+class _Partition:
+    partition: int
+
+
+Make = Callable[[Job, str, str | None], Member]
+
+CLIENTS: dict[str, Make] = {OURS: Ours, PEER: Peer, COLD_FLOOR: Raw, FLOOR: WarmRaw}
+
+
+# ── static restart ──
+
+
+class Pair:
+    """Two static members of one group; the first to join leads it for good.
+
+    Attributes:
+        noticed: rebalance callbacks that a member saw while the other one restarted.
+        moved: restarts after which the generation was another one.
+    """
+
+    def __init__(self, job: Job, make: Make) -> None:
+        self._job = job
+        self._make = make
+        self._group = f"bench-{uuid.uuid4()}"
+        self._members: dict[str, Member] = {}
+        self.noticed = self.moved = 0
+
+    async def start(self) -> None:
+        leader = self._members["leader"] = self._make(self._job, self._group, "member-0")
+        await leader.prepare(None)
+        await leader.start()
+        await leader.witness.owns(PARTITIONS)
+        follower = self._members["follower"] = self._make(self._job, self._group, "member-1")
+        await follower.prepare(None)
+        await follower.start()
+        await asyncio.gather(*(member.witness.owns(HALF) for member in self._members.values()))
+
+    async def restart(self, role: str, make: Make) -> float:
+        """Restart one member and return the milliseconds from before its constructor to its assignment."""
+        old = self._members[role]
+        other = self._members["follower" if role == "leader" else "leader"]
+        calls, generation = other.witness.calls, old.generation
+        await old.close()
+        await asyncio.sleep(PAUSE)
+        if make is WarmRaw:
+            new = make(self._job, self._group, old.instance_id)
+            await new.prepare(old)
+            began = time.perf_counter()
+        else:
+            began = time.perf_counter()
+            new = make(self._job, self._group, old.instance_id)
+            await new.prepare(old)
+        self._members[role] = new
+        await new.start()
+        await new.witness.owns(HALF)
+        took = new.witness.assigned_at - began
+        if new.role not in (None, role):
+            raise RuntimeError(f"the raw member is the {new.role}, not the {role}")
+        self.noticed += other.witness.calls - calls
+        self.moved += generation != new.generation or other.generation != generation
+        return took * 1000
+
+    def watch(self) -> Callable[[], int]:
+        """Counts the callbacks of both members from now on."""
+        witnesses = [member.witness for member in self._members.values()]
+        before = sum(witness.calls for witness in witnesses)
+        return lambda: sum(witness.calls for witness in witnesses) - before
+
+    async def close(self) -> None:
+        for member in self._members.values():
+            await member.close()
+
+
+async def static_restart(bootstrap: str, topic: str, count: int) -> dict[str, Any]:
+    job = Job(bootstrap, topic, heartbeat_ms=1_000, session_ms=30_000)
+    raw = Pair(job, Raw)
+    pairs = {OURS: Pair(job, Ours), PEER: Pair(job, Peer), COLD_FLOOR: raw, FLOOR: raw}
+    measured: dict[str, Series] = {role: {name: [] for name in CLIENTS} for role in ("follower", "leader")}
+    try:
+        for pair in set(pairs.values()):
+            await pair.start()
+        for index in itertools.chain(range(-WARM_UP, 0), common.rounds(count, SECONDS_EACH)):
+            for name in rotated(list(CLIENTS), index):
+                for role, series in measured.items():
+                    took = await pairs[name].restart(role, CLIENTS[name])
+                    if index >= 0:
+                        series[name].append(took)
+        late = {name: pair.watch() for name, pair in pairs.items()}
+        await asyncio.sleep(2.5 * job.heartbeat_ms / 1000)  # a rebalance is noticed at the next heartbeat
+        noticed = {name: pair.noticed + late[name]() for name, pair in pairs.items()}
+    finally:
+        for pair in set(pairs.values()):
+            with suppress(Exception):
+                await pair.close()
+    return {
+        "settings": attrs.asdict(job, filter=attrs.filters.exclude("bootstrap", "topic")),
+        "partitions": PARTITIONS,
+        "milliseconds": measured,
+        "callbacks of the other member": noticed,
+        "restarts that changed the generation": {name: pair.moved for name, pair in pairs.items()},
+    }
+
+
+# ── dynamic join ──
+
+JOIN_CLIENTS: dict[str, Make] = {OURS: Ours, PEER: Peer, COLD_FLOOR: Raw}
+
+
+class Host:
+    """A dynamic member that others join and leave."""
+
+    def __init__(self, job: Job, make: Make) -> None:
+        self._job = job
+        self._make = make
+        self._group = f"bench-{uuid.uuid4()}"
+        self._stayer = make(job, self._group, None)
+
+    async def start(self) -> None:
+        await self._stayer.start()
+        await self._stayer.witness.owns(PARTITIONS)
+
+    async def join(self) -> tuple[float, float]:
+        """Milliseconds until both members have their final assignment: from before the joiner's constructor, and
+        from the moment at which the other one learnt of it."""
+        await asyncio.sleep(random.uniform(0, self._job.heartbeat_ms / 1000))  # any phase of its heartbeat
+        began = time.perf_counter()
+        joiner = self._make(self._job, self._group, None)
+        witnesses = (joiner.witness, self._stayer.witness)
+        try:
+            await joiner.start()
+            await asyncio.gather(*(witness.owns(HALF) for witness in witnesses))
+            ended = max(witness.assigned_at for witness in witnesses)
+            noticed = self._stayer.witness.revoked_at
+        finally:
+            await joiner.close()
+        await self._stayer.witness.owns(PARTITIONS)
+        return (ended - began) * 1000, (ended - noticed) * 1000
+
+    async def close(self) -> None:
+        await self._stayer.close()
+
+
+async def dynamic_join(bootstrap: str, topic: str, count: int) -> dict[str, Any]:
+    job = Job(bootstrap, topic, heartbeat_ms=100, session_ms=10_000)
+    hosts = {name: Host(job, make) for name, make in JOIN_CLIENTS.items()}
+    whole: Series = {name: [] for name in JOIN_CLIENTS}
+    after: Series = {name: [] for name in JOIN_CLIENTS}
+    try:
+        for host in hosts.values():
+            await host.start()
+        for index in itertools.chain(range(-WARM_UP, 0), common.rounds(count, SECONDS_EACH)):
+            for name in rotated(list(JOIN_CLIENTS), index):
+                took, then = await hosts[name].join()
+                if index >= 0:
+                    whole[name].append(took)
+                    after[name].append(then)
+    finally:
+        for host in hosts.values():
+            with suppress(Exception):
+                await host.close()
+    return {
+        "settings": attrs.asdict(job, filter=attrs.filters.exclude("bootstrap", "topic")),
+        "partitions": PARTITIONS,
+        "milliseconds": {"whole": whole, "after the notice": after},
+    }
+
+
+def rotated(names: list[str], index: int) -> list[str]:
+    first = index % len(names)
+    return names[first:] + names[:first]
+
+
+# ── report ──
+
+
+def rows(part: str, series: Series, floors: Sequence[str]) -> list[list[str | float]]:
+    found: list[list[str | float]] = []
+    for name, values in series.items():
+        figures = common.summary(values)
+        beyond = [common.above(values, series[floor]) if floor != name else float("nan") for floor in floors]
+        found.append(
+            [part, name, int(figures["n"]), *(figures[key] for key in ("min", "median", "p95", "max")), *beyond]
+        )
+    return found
+
+
+def report(static: dict[str, Any], dynamic: dict[str, Any]) -> bool:
+    """Print the tables; whether no restart of ours was noticed."""
+    figures = ["n", "min", "median", "p95", "max"]
+    floors = [FLOOR, COLD_FLOOR]
+    print("\nStatic restart, constructor to assigned, ms (- floor: median difference within a round)\n")
+    header = ["restarted", "client", *figures, "- join, sync", "- connect ... sync"]
+    restarts: dict[str, Series] = static["milliseconds"]
+    print(common.table(header, [row for role, series in restarts.items() for row in rows(role, series, floors)]))
+    noticed, moved = static["callbacks of the other member"], static["restarts that changed the generation"]
+    for name in (OURS, PEER, COLD_FLOOR):
+        print(f"{name}: the other member saw {noticed[name]} callbacks, {moved[name]} restarts changed the generation")
+    for role, series in restarts.items():
+        for floor in floors:
+            beyond = common.above(series[OURS], series[floor])
+            verdict = "met" if beyond <= AIM_MS else "missed"
+            print(f"aim, {role}: {OURS} - {floor!r} = {beyond:.1f} ms, at most {AIM_MS:.0f}: {verdict}")
+    print("\nDynamic join to a group of one, to everybody's final assignment, ms\n")
+    joins: dict[str, Series] = dynamic["milliseconds"]
+    header = ["from", "client", *figures, "- connect ... sync"]
+    names = {"whole": "the joiner's constructor", "after the notice": "the other one's notice"}
+    print(common.table(header, [row for part, s in joins.items() for row in rows(names[part], s, [COLD_FLOOR])]))
+    return not noticed[OURS] and not moved[OURS]
+
+
+def summaries(part: dict[str, Any], floor: str) -> dict[str, Any]:
+    """For the JSON: the statistics of each series, beside the values."""
+    found = {
+        which: {
+            name: {**common.summary(v), "above floor": common.above(v, series[floor])} for name, v in series.items()
+        }
+        for which, series in part["milliseconds"].items()
+    }
+    return {**part, "floor": floor, "summaries": found}
+
+
+async def run(bootstrap: str, count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    topic = f"bench-{uuid.uuid4()}"
+    async with Loader(bootstrap) as loader:
+        await loader.create_topic(topic, PARTITIONS)
+    return await static_restart(bootstrap, topic, count), await dynamic_join(bootstrap, topic, count)
+
+
+def main() -> int:
+    options = common.arguments("Static restart and dynamic join beside aiokafka and the raw protocol.", rounds=20)
+    chosen = options.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it warns of every rebalance
+    with common.kafka(chosen.bootstrap) as (bootstrap, version):
+        about = common.environment(version, "kafkastatic", "aiokafka")
+        print("  ".join(f"{name} {value}" for name, value in about.items()))
+        static, dynamic = asyncio.run(run(bootstrap, chosen.rounds))
+    unnoticed = report(static, dynamic)
+    results = {
+        "benchmark": "rebalance_latency",
+        "environment": about,
+        "static restart": summaries(static, FLOOR),
+        "dynamic join": summaries(dynamic, COLD_FLOOR),
+    }
+    common.write(chosen.json, results)
+    return 0 if unnoticed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
