@@ -93,7 +93,7 @@ def _version(distribution: str) -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> str:
     """A Markdown table with its columns aligned: text to the left, numbers to the right."""
     cells = [list(header), *([_text(value) for value in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
     numeric = [all(not isinstance(row[column], str) for row in rows) for column in range(len(header))]
     rule = [f"{'-' * (width - 1)}:" if right else "-" * width for width, right in zip(widths, numeric, strict=True)]
     lines = [

@@ -88,19 +88,22 @@ class RawMember:
     """A member of a classic group that shares one topic out evenly.
 
     Attributes:
-        led: whether the last JoinGroup answer named this member, under its present or its last member id, as leader.
+        led: whether the last JoinGroup answer named this member as leader, or the one in whose place it came: in
+            version 5 a leader that comes back is told its old member id, and so does not balance.
     """
 
-    def __init__(self, group: str, topic: str, partitions: int, *, session_ms: int, rebalance_ms: int) -> None:
+    def __init__(
+        self, group: str, instance_id: str | None, topic: str, partitions: int, *, session_ms: int, rebalance_ms: int
+    ) -> None:
         self.generation = -1
         self.led = False
         self.member_id = ""
         self._group = group
+        self._instance_id = instance_id
         self._topic = topic
         self._count = partitions
         self._session_ms = session_ms
         self._rebalance_ms = rebalance_ms
-        self.instance_id: str | None = None
         self._wire = Wire()
 
     async def connect(self, host: str, port: int) -> None:
@@ -119,10 +122,14 @@ class RawMember:
             await self._wire.connect(*address)
 
     async def join(self, predecessor: str = "") -> frozenset[int]:
-        """JoinGroup and SyncGroup, balancing where this member leads; JoinGroup twice where an id is required."""
+        """JoinGroup and SyncGroup, balancing where this member leads; JoinGroup twice where an id is required.
+
+        Args:
+            predecessor: the member id that this member's instance id had before.
+        """
         members = await self._join(predecessor)
         shares = self._shares(members) if members else {}
-        body = text(self._group) + struct.pack(">i", self.generation) + text(self.member_id) + text(self.instance_id)
+        body = text(self._group) + struct.pack(">i", self.generation) + text(self.member_id) + text(self._instance_id)
         body += struct.pack(">i", len(shares)) + b"".join(text(m) + data(a, "i") for m, a in shares.items())
         answer = await self._wire.ask(SYNC_GROUP, body)
         code = answer.number("h")
@@ -136,7 +143,7 @@ class RawMember:
         while True:
             subscription = struct.pack(">hi", 0, 1) + text(self._topic) + data(b"", "i")
             body = text(self._group) + struct.pack(">ii", self._session_ms, self._rebalance_ms)
-            body += text(self.member_id) + text(self.instance_id) + text("consumer")
+            body += text(self.member_id) + text(self._instance_id) + text("consumer")
             body += struct.pack(">i", 1) + text("range") + data(subscription, "i")
             answer = await self._wire.ask(JOIN_GROUP, body)
             code = answer.number("h")
@@ -156,7 +163,7 @@ class RawMember:
 
     async def heartbeat(self) -> bool:
         """Whether the group is as it was; else it rebalances."""
-        body = text(self._group) + struct.pack(">i", self.generation) + text(self.member_id) + text(self.instance_id)
+        body = text(self._group) + struct.pack(">i", self.generation) + text(self.member_id) + text(self._instance_id)
         code = (await self._wire.ask(HEARTBEAT, body)).number("h")
         if code == REBALANCE_IN_PROGRESS:
             return False
@@ -164,7 +171,7 @@ class RawMember:
         return True
 
     async def leave(self) -> None:
-        body = text(self._group) + struct.pack(">i", 1) + text(self.member_id) + text(self.instance_id)
+        body = text(self._group) + struct.pack(">i", 1) + text(self.member_id) + text(self._instance_id)
         self._check((await self._wire.ask(LEAVE_GROUP, body)).number("h"), "LeaveGroup")
 
     def hang_up(self) -> None:

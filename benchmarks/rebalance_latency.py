@@ -14,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import random
 import sys
 import time
 import uuid
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
@@ -26,6 +27,7 @@ from typing import Any
 import attrs
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from benchmarks import common
@@ -93,7 +95,7 @@ class Witness(RebalanceListener, ConsumerRebalanceListener):
                 await self._told.wait()
 
 
-class Member:
+class Member(ABC):
     """One member of a group, as a client makes it.
 
     Attributes:
@@ -105,10 +107,12 @@ class Member:
     def __init__(self, job: Job, group: str, instance_id: str | None) -> None:
         self.job, self.group, self.instance_id = job, group, instance_id
         self.witness = Witness()
+        self.predecessor: Member | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def prepare(self, predecessor: Member | None) -> None:
-        """What is not measured."""
+        """Be the one that comes back in `predecessor`'s place."""
+        self.predecessor = predecessor
 
     @abstractmethod
     async def start(self) -> None: ...
@@ -195,13 +199,12 @@ class Raw(Member):
 
     def __init__(self, job: Job, group: str, instance_id: str | None) -> None:
         super().__init__(job, group, instance_id)
-        self.raw = RawMember(group, job.topic, PARTITIONS, session_ms=job.session_ms, rebalance_ms=job.rebalance_ms)
-        self.raw.instance_id = instance_id
-        self._predecessor = ""
+        self.raw = RawMember(
+            group, instance_id, job.topic, PARTITIONS, session_ms=job.session_ms, rebalance_ms=job.rebalance_ms
+        )
 
     async def prepare(self, predecessor: Member | None) -> None:
-        if isinstance(predecessor, Raw):
-            self._predecessor = predecessor.raw.member_id
+        await super().prepare(predecessor)
         if self.warm:
             await self._connect()
 
@@ -213,7 +216,8 @@ class Raw(Member):
     async def start(self) -> None:
         if not self.warm:
             await self._connect()
-        self._tell(await self.raw.join(self._predecessor))
+        before = self.predecessor
+        self._tell(await self.raw.join(before.raw.member_id if isinstance(before, Raw) else ""))
         if self.instance_id is not None:
             self.role = "leader" if self.raw.led else "follower"
         self._task = asyncio.create_task(self._live())
@@ -412,7 +416,7 @@ async def dynamic_join(bootstrap: str, topic: str, count: int) -> dict[str, Any]
     return {
         "settings": attrs.asdict(job, filter=attrs.filters.exclude("bootstrap", "topic")),
         "partitions": PARTITIONS,
-        "milliseconds": {"whole": whole, "after the notice": after},
+        "milliseconds": {"constructor": whole, "notice": after},
     }
 
 
@@ -423,74 +427,85 @@ def rotated(names: list[str], index: int) -> list[str]:
 
 # ── report ──
 
+FLOORS: dict[str, list[str]] = {
+    "follower": [FLOOR, COLD_FLOOR],
+    "leader": [FLOOR, COLD_FLOOR],
+    "constructor": [],  # mostly the phase of a heartbeat: two of them have nothing in common
+    "notice": [COLD_FLOOR],
+}
+"""What each part's series are compared to, round by round."""
 
-def rows(part: str, series: Series, floors: Sequence[str]) -> list[list[str | float]]:
-    found: list[list[str | float]] = []
-    for name, values in series.items():
-        figures = common.summary(values)
-        beyond = [common.above(values, series[floor]) if floor != name else float("nan") for floor in floors]
-        found.append(
-            [part, name, int(figures["n"]), *(figures[key] for key in ("min", "median", "p95", "max")), *beyond]
-        )
-    return found
+
+def summaries(parts: dict[str, Series]) -> dict[str, Any]:
+    """The statistics of each series, and what it takes beyond its floors."""
+    return {
+        part: {
+            name: common.summary(values)
+            | {f"beyond {floor}": common.above(values, series[floor]) for floor in FLOORS[part] if floor != name}
+            for name, values in series.items()
+        }
+        for part, series in parts.items()
+    }
+
+
+def show(title: str, parts: dict[str, Any], floors: Sequence[str]) -> None:
+    figures = ("n", "min", "median", "p95", "max", *(f"beyond {floor}" for floor in floors))
+    header = ("from" if "notice" in parts else "restarted", "client", *figures)
+    rows = [
+        [part, name, *(values.get(figure, math.nan) for figure in figures)]
+        for part, series in parts.items()
+        for name, values in series.items()
+    ]
+    print(f"\n{title}\n\n{common.table(header, rows)}\n")
 
 
 def report(static: dict[str, Any], dynamic: dict[str, Any]) -> bool:
-    """Print the tables; whether no restart of ours was noticed."""
-    figures = ["n", "min", "median", "p95", "max"]
-    floors = [FLOOR, COLD_FLOOR]
-    print("\nStatic restart, constructor to assigned, ms (- floor: median difference within a round)\n")
-    header = ["restarted", "client", *figures, "- join, sync", "- connect ... sync"]
-    restarts: dict[str, Series] = static["milliseconds"]
-    print(common.table(header, [row for role, series in restarts.items() for row in rows(role, series, floors)]))
+    """Print what was found; whether no restart of ours was noticed."""
+    show("Static restart, constructor to assigned, ms", static["summaries"], [FLOOR, COLD_FLOOR])
     noticed, moved = static["callbacks of the other member"], static["restarts that changed the generation"]
     for name in (OURS, PEER, COLD_FLOOR):
         print(f"{name}: the other member saw {noticed[name]} callbacks, {moved[name]} restarts changed the generation")
-    for role, series in restarts.items():
-        for floor in floors:
-            beyond = common.above(series[OURS], series[floor])
+    for role, series in static["summaries"].items():
+        for floor in (FLOOR, COLD_FLOOR):
+            beyond = series[OURS][f"beyond {floor}"]
             verdict = "met" if beyond <= AIM_MS else "missed"
-            print(f"aim, {role}: {OURS} - {floor!r} = {beyond:.1f} ms, at most {AIM_MS:.0f}: {verdict}")
-    print("\nDynamic join to a group of one, to everybody's final assignment, ms\n")
-    joins: dict[str, Series] = dynamic["milliseconds"]
-    header = ["from", "client", *figures, "- connect ... sync"]
-    names = {"whole": "the joiner's constructor", "after the notice": "the other one's notice"}
-    print(common.table(header, [row for part, s in joins.items() for row in rows(names[part], s, [COLD_FLOOR])]))
+            print(f"aim, {role}: {beyond:.1f} ms beyond {floor!r}, at most {AIM_MS:g} wanted: {verdict}")
+    show("Dynamic join to a group of one, to everybody's final assignment, ms", dynamic["summaries"], [COLD_FLOOR])
+    print("'beyond' is the median, over the rounds, of the difference to the floor of the same round.")
     return not noticed[OURS] and not moved[OURS]
-
-
-def summaries(part: dict[str, Any], floor: str) -> dict[str, Any]:
-    """For the JSON: the statistics of each series, beside the values."""
-    found = {
-        which: {
-            name: {**common.summary(v), "above floor": common.above(v, series[floor])} for name, v in series.items()
-        }
-        for which, series in part["milliseconds"].items()
-    }
-    return {**part, "floor": floor, "summaries": found}
 
 
 async def run(bootstrap: str, count: int) -> tuple[dict[str, Any], dict[str, Any]]:
     topic = f"bench-{uuid.uuid4()}"
     async with Loader(bootstrap) as loader:
         await loader.create_topic(topic, PARTITIONS)
-    return await static_restart(bootstrap, topic, count), await dynamic_join(bootstrap, topic, count)
+    try:
+        return await static_restart(bootstrap, topic, count), await dynamic_join(bootstrap, topic, count)
+    finally:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        await admin.delete_topics([topic])
+        await admin.close()
 
 
 def main() -> int:
     options = common.arguments("Static restart and dynamic join beside aiokafka and the raw protocol.", rounds=20)
     chosen = options.parse_args()
+    if chosen.rounds < 1:
+        options.error("--rounds must be at least 1")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it warns of every rebalance
     with common.kafka(chosen.bootstrap) as (bootstrap, version):
         about = common.environment(version, "kafkastatic", "aiokafka")
-        print("  ".join(f"{name} {value}" for name, value in about.items()))
+        print(", ".join(f"{name} {value}" for name, value in about.items()))
         static, dynamic = asyncio.run(run(bootstrap, chosen.rounds))
+    for part in (static, dynamic):
+        part["summaries"] = summaries(part["milliseconds"])
     unnoticed = report(static, dynamic)
     results = {
         "benchmark": "rebalance_latency",
         "environment": about,
-        "static restart": summaries(static, FLOOR),
-        "dynamic join": summaries(dynamic, COLD_FLOOR),
+        "static restart": static,
+        "dynamic join": dynamic,
     }
     common.write(chosen.json, results)
     return 0 if unnoticed else 1

@@ -7,8 +7,10 @@ Dots of the Kafka name become underscores. Three options are our own: `drain_tim
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
 
 import attrs
 
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 AutoOffsetReset = Literal["latest", "earliest", "none"]
+
+_ADDRESS = re.compile(r"(?:\[(?P<v6>.*)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
+
+_ARGUMENTS = ("key_deserializer", "value_deserializer")
+"""What Kafka counts among the options, and we do not."""
 
 
 def _whole(minimum: int) -> Callable[[Any, attrs.Attribute[int], int], None]:
@@ -40,9 +47,31 @@ def _truth(_: Any, attribute: attrs.Attribute[bool], value: object) -> None:
         raise ConfigError(f"{attribute.name} must be True or False, got {value!r}.")
 
 
+def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigError(f"{attribute.name} must be a str, got {value!r}.")
+
+
+_optional_text = attrs.validators.optional(_text)
+
+
+def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(AutoOffsetReset):
+        raise ConfigError(f"{attribute.name} must be 'latest', 'earliest' or 'none', got {value!r}.")
+
+
+def _context(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not hasattr(value, "wrap_bio"):  # this layer does not know ssl
+        raise ConfigError(f"{attribute.name} must be an ssl.SSLContext, got {value!r}.")
+
+
 def _addresses(value: str | Sequence[str]) -> tuple[str, ...]:
     """`"a:1,b:2"` or a sequence of `"host:port"`; port 9092 where none is given."""
-    parts = value.split(",") if isinstance(value, str) else list(value)
+    parts = value.split(",") if isinstance(value, str) else _items(value)
+    if not all(isinstance(part, str) for part in parts):
+        raise ConfigError(
+            f"bootstrap_servers must be a str or several, got {value!r}.", remedy="Write each server as 'host:port'."
+        )
     found = tuple(_address(part.strip()) for part in parts if part.strip())
     if not found:
         raise ConfigError("bootstrap_servers is empty.", remedy="Name at least one broker as 'host:port'.")
@@ -50,20 +79,41 @@ def _addresses(value: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _address(part: str) -> str:
-    host, colon, port = part.rpartition(":") if not part.endswith("]") else (part, "", "")
-    if not colon:
-        host, port = part, "9092"
-    if ":" in host and not host.startswith("["):  # a bare IPv6 address has colons of its own
-        host, port = f"[{part}]", "9092"
-    if not host or "//" in part or not port.isdigit() or not 0 < int(port) < 65536:
+    match = _ADDRESS.fullmatch(f"[{part}]" if _ipv6(part) else part)
+    host = match and (match["name"] or _ipv6(match["v6"]))
+    port = int(match["port"] or 9092) if match else 0
+    if not host or not 0 < port < 65536:
         raise ConfigError(f"bootstrap_servers holds {part!r}.", remedy="Write each server as 'host:port'.")
     return f"{host.lower()}:{port}"
+
+
+def _ipv6(host: str) -> str | None:
+    """An IPv6 address in brackets, in its one normal form; `None` if it is none."""
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        return None
 
 
 def _strategies(value: str | Assignor | Sequence[str | Assignor]) -> tuple[str | Assignor, ...]:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
-    return tuple(value) if isinstance(value, Sequence) else (value,)
+    found: tuple[Any, ...] = (value,) if _is_assignor(value) else _items(value)
+    if not all(isinstance(item, str) or _is_assignor(item) for item in found):
+        raise ConfigError(
+            f"partition_assignment_strategy must be a name, an Assignor, or several, got {value!r}.",
+            remedy="An Assignor has a name and an assign() method.",
+        )
+    return found
+
+
+def _is_assignor(value: object) -> bool:
+    return isinstance(getattr(value, "name", None), str) and callable(getattr(value, "assign", None))
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    """The items of what has some; of anything else, itself as the only one."""
+    return tuple(cast("Iterable[Any]", value)) if isinstance(value, Iterable) else (value,)
 
 
 def _instance_id(value: str | None) -> InstanceId | None:
@@ -83,18 +133,18 @@ class ConsumerConfig:
     """
 
     bootstrap_servers: tuple[str, ...] = attrs.field(converter=_addresses)
-    group_id: str | None = None
+    group_id: str | None = attrs.field(default=None, validator=_optional_text)
     group_instance_id: InstanceId | None = attrs.field(default=None, converter=_instance_id)
-    client_id: str = "kafkastatic"
-    client_rack: str | None = None
+    client_id: str = attrs.field(default="kafkastatic", validator=_text)
+    client_rack: str | None = attrs.field(default=None, validator=_optional_text)
 
     session_timeout_ms: int = _number(45_000, 1)
     heartbeat_interval_ms: int = _number(3_000, 1)
     max_poll_interval_ms: int = _number(300_000, 1)
     partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
-    drain_timeout_ms: int | None = None
+    drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
 
-    auto_offset_reset: AutoOffsetReset = attrs.field(default="latest")
+    auto_offset_reset: AutoOffsetReset = attrs.field(default="latest", validator=_policy)
     enable_auto_commit: bool = attrs.field(default=True, validator=_truth)
     auto_commit_interval_ms: int = _number(5_000, 1)
 
@@ -116,7 +166,7 @@ class ConsumerConfig:
     reconnect_backoff_max_ms: int = _number(1_000)
     socket_connection_setup_timeout_ms: int = _number(10_000, 1)
     allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
-    ssl_context: SSLContext | None = attrs.field(default=None, repr=False)
+    ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_context)
 
     def __attrs_post_init__(self) -> None:
         if self.group_id is not None and not self.group_id:
@@ -134,14 +184,8 @@ class ConsumerConfig:
                 f"fetch_max_wait_ms={self.fetch_max_wait_ms} must be below"
                 f" request_timeout_ms={self.request_timeout_ms}."
             )
-        if self.auto_offset_reset not in ("latest", "earliest", "none"):
-            raise ConfigError(
-                f"auto_offset_reset must be 'latest', 'earliest' or 'none', got {self.auto_offset_reset!r}."
-            )
         if not self.partition_assignment_strategy:
             raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out for 'range'.")
-        if self.drain_timeout_ms is not None:
-            _whole(0)(self, attrs.fields(ConsumerConfig).drain_timeout_ms, self.drain_timeout_ms)
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Self:
@@ -155,9 +199,13 @@ class ConsumerConfig:
         for name, value in options.items():
             key = name.replace(".", "_")
             if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
+                close = difflib.get_close_matches(key, [*known, *_ARGUMENTS], n=1)
                 hint = f"Did you mean {close[0]!r}?" if close else "See docs for the options."
+                if key in _ARGUMENTS:
+                    hint = f"{key} is an argument of Consumer itself."
                 raise ConfigError(f"{name!r} is not an option of the consumer.", remedy=hint)
+            if key in values:
+                raise ConfigError(f"{key} is given twice, in both spellings.", remedy="Give it once.")
             values[key] = value
         if "bootstrap_servers" not in values:
             raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")

@@ -9,8 +9,12 @@ async with Consumer("orders", bootstrap_servers="localhost:9092", group_id="bill
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import copy
 import threading
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar, Unpack, cast, overload
 
@@ -23,7 +27,7 @@ from kafkastatic._group import member as m
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig, ConsumerOptions
-from kafkastatic.errors import CommitFailedError, ConfigError, ConsumerClosedError, IllegalStateError
+from kafkastatic.errors import CommitFailedError, ConfigError, ConsumerClosedError, FencedError, IllegalStateError
 from kafkastatic.types import Membership, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, TopicPartition
 
 K = TypeVar("K")
@@ -110,10 +114,7 @@ class Consumer(Generic[K, V]):
             raise ConfigError(f"Both config and the options {sorted(options)} are given.", remedy="Give one of them.")
         self._config = config or ConsumerConfig.from_mapping(cast("Mapping[str, Any]", options))
         self._registry = registry or identity.PROCESS
-        self._claim: identity.Claim | None = None
-        self._client = Client(
-            self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer, self._release
-        )
+        self._client = Client(self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
 
@@ -131,8 +132,8 @@ class Consumer(Generic[K, V]):
         if kind is None and self._client.fatal is None:
             self._client.consumption.ask()
         await self.aclose()
-        if kind is None and self._client.fatal is not None:
-            self._client.check()
+        if kind is None:
+            self._client.raise_unmet()
 
     async def start(self) -> None:
         """Find the cluster, the topics and the group's coordinator. Does not wait for an assignment.
@@ -143,15 +144,27 @@ class Consumer(Generic[K, V]):
             UnknownTopicOrPartitionError: if a topic was missing all that time.
             UnsupportedVersionError: if the brokers are too old for a static member.
         """
-        config = self._config
-        if config.group_id is not None and config.group_instance_id is not None and self._claim is None:
-            self._claim = self._registry.claim(config.bootstrap_servers, config.group_id, config.group_instance_id)
+        self._client.check_startable()
+        release = self._claim()
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-        try:
-            await self._client.start()
-        except BaseException:
-            self._release()
-            raise
+        await self._client.start(release)
+
+    def _claim(self) -> Callable[[], None]:
+        """Take the identity; returns what releases it."""
+        config = self._config
+        if config.group_id is None or config.group_instance_id is None:
+            return lambda: None
+        claim = self._registry.claim(config.bootstrap_servers, config.group_id, config.group_instance_id)
+        return partial(self._registry.release, claim)
+
+    def __del__(self) -> None:
+        client: Client | None = getattr(self, "_client", None)
+        if client is None or not client.running:
+            return
+        warnings.warn(f"{self!r} was dropped without aclose()", ResourceWarning, source=self, stacklevel=2)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(client.abandon)
 
     async def aclose(
         self, membership: Literal["default", "leave", "remain"] = "default", timeout: float | None = None
@@ -182,12 +195,8 @@ class Consumer(Generic[K, V]):
             return
         if threading.get_ident() == self._thread:
             self._client.stop()  # at once: a loop over a batch does not come back to the event loop by itself
-        self._loop.call_soon_threadsafe(self._client.stop)
-
-    def _release(self) -> None:
-        if self._claim is not None:
-            self._registry.release(self._claim)
-            self._claim = None
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it everything has stopped
+            self._loop.call_soon_threadsafe(self._client.stop)
 
     # ── records ──
 
@@ -264,12 +273,17 @@ class Consumer(Generic[K, V]):
         self._need_group("commit")
         wanted = self._offsets_to_commit(offsets)
         with client.call("commit()"):
+            if client.failing and not client.in_callback:
+                await anyio.sleep_forever()  # until it is known what ends the consumer, and this call
             self._refuse_after_expiry(wanted)
             if wanted:
                 try:
                     await client.offsets.commit(wanted, client.positions.__contains__)
                 except CommitFailedError as error:
-                    if client.failing or getattr(error.__cause__, "fatal", False):
+                    cause = error.__cause__
+                    if client.in_callback and isinstance(cause, FencedError):
+                        raise copy.copy(cause) from None  # at once: the consumer's end waits for the callback
+                    if not client.in_callback and (client.failing or isinstance(cause, FencedError)):
                         await anyio.sleep_forever()  # the membership ends for the same cause, and ends this call
                     raise
                 client.consumption.committed(wanted)
@@ -322,7 +336,7 @@ class Consumer(Generic[K, V]):
             while True:
                 state = client.positions[tp]
                 if state.error is not None and state.fetch_at is None:
-                    raise state.error
+                    raise copy.copy(state.error)
                 if state.fetch_at is not None:
                     client.consumption.settle()
                     return state.handed

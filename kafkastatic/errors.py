@@ -103,6 +103,8 @@ class BrokerError(KafkaError):
         topic, partition: the partition concerned.
     """
 
+    _verb: ClassVar[str] = "answered"
+
     def __init__(
         self,
         code: int | None = None,
@@ -137,7 +139,7 @@ class BrokerError(KafkaError):
 
     def _describe(self) -> str:
         number = "" if self.code is None else f" ({self.code})"
-        text = f"{self.api or 'A broker'} answered {self.name or type(self).__name__}{number}"
+        text = f"{self.api or 'A broker'} {self._verb} {self.name or type(self).__name__}{number}"
         where = {
             "group": self.group,
             "group_instance_id": self.instance_id,
@@ -194,7 +196,12 @@ class StaleMemberEpochError(FencedError):
 
 
 class UnsupportedVersionError(BrokerError, ConfigError):
-    """The broker, or its version of an API, is too old for what the configuration asks for."""
+    """The broker, or its version of an API, is too old for what the configuration asks for.
+
+    Mostly found out from the versions that a broker offers, before anything is asked of it.
+    """
+
+    _verb = "is of no use here:"
 
     code = 35
     name = "UNSUPPORTED_VERSION"

@@ -18,6 +18,9 @@ from kafkastatic.types import InstanceId
 _DEPLOYMENT_POD = re.compile(r"-[a-f0-9]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$")
 """What a ReplicaSet appends to its pods' names: it changes at every restart."""
 
+_ORDINAL = re.compile(r"-[0-9]+$")
+"""What a StatefulSet appends."""
+
 
 def from_env(name: str = "KAFKA_GROUP_INSTANCE_ID") -> InstanceId:
     """The id in an environment variable.
@@ -44,13 +47,19 @@ def from_pod() -> InstanceId:
     """The name of this StatefulSet pod, from `POD_NAME` (downward API) or the host name.
 
     Raises:
-        ConfigError: if the name is one of a Deployment's, which changes at every restart, or no legal id.
+        ConfigError: if the name does not end in a StatefulSet's ordinal, for others change at every restart: those
+            of a Deployment, a DaemonSet, a Job, and a container's id; or if it is no legal id.
     """
     name = os.environ.get("POD_NAME") or socket.gethostname()
     if _DEPLOYMENT_POD.search(name):
         raise ConfigError(
             f"The pod name {name!r} looks like a Deployment's, which changes at every restart.",
             remedy="Use a StatefulSet, or give group_instance_id from something that outlives the pod.",
+        )
+    if not _ORDINAL.search(name):
+        raise ConfigError(
+            f"The pod name {name!r} does not end in a StatefulSet's ordinal.",
+            remedy="Use a StatefulSet; for a host name that outlives restarts there is from_hostname().",
         )
     return InstanceId(name)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import anyio
 
@@ -18,13 +18,15 @@ from kafkastatic.types import OffsetAndMetadata, RebalanceListener, TopicPartiti
 
 Partitions = frozenset[TopicPartition]
 
+_calling: ContextVar[object] = ContextVar("kafkastatic.callback", default=None)
+"""The callback that runs here, a token of its own; tasks that a callback starts inherit it."""
+
 
 class AssignmentDriver:
     """Keeps `consumption` in step with the group.
 
     Attributes:
         listener: the application's callbacks, where it gave any.
-        callback_task: the task that runs one of them now.
     """
 
     def __init__(
@@ -38,7 +40,6 @@ class AssignmentDriver:
         changed: Callable[[], None],
     ) -> None:
         self.listener: RebalanceListener | None = None
-        self.callback_task: asyncio.Task[object] | None = None
         self._config = config
         self._consumption = consumption
         self._offsets = offsets
@@ -48,7 +49,13 @@ class AssignmentDriver:
         self._asked = anyio.Event()
         self._closing = False
         self._revoking: anyio.CancelScope | None = None
+        self._callback: object = None
         self._told: Partitions = frozenset()  # partitions whose on_partitions_revoked has begun
+
+    @property
+    def in_callback(self) -> bool:
+        """Whether one of the application's callbacks is calling, or a task of its own that it waits for."""
+        return self._callback is not None and _calling.get() is self._callback
 
     def asked(self) -> None:
         """The application asked for its next record, or gave up what it had in hand."""
@@ -62,6 +69,7 @@ class AssignmentDriver:
 
     async def assign(self, added: Partitions) -> None:
         """Own `added` too; nothing of them is fetched before the callback is done, so that it may seek."""
+        self._told -= added
         positions = self._consumption.positions
         positions.add(added)
         for tp in added:
@@ -136,10 +144,12 @@ class AssignmentDriver:
             self._consumption.committed(full)
 
     async def _call(self, callback: Callable[[Partitions], object], partitions: Partitions) -> None:
-        self.callback_task = asyncio.current_task()
+        self._callback = object()
+        token = _calling.set(self._callback)
         try:
             result = callback(partitions)
             if inspect.isawaitable(result):
                 await result
         finally:
-            self.callback_task = None
+            _calling.reset(token)
+            self._callback = None

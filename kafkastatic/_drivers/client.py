@@ -45,9 +45,6 @@ ABORT_TIMEOUT = 0.5
 class Client:
     """One consumer's parts and their life: start, failure, close.
 
-    Args:
-        ended: called when nothing of the consumer runs any more.
-
     Attributes:
         fatal: what ended the consumer, the first of it.
         poll_expiry: the last time that `max_poll_interval_ms` was exceeded: the record in hand and seconds beyond.
@@ -60,7 +57,6 @@ class Client:
         topics: frozenset[str],
         key_deserializer: Deserializer | None,
         value_deserializer: Deserializer | None,
-        ended: Callable[[], None],
     ) -> None:
         self.config = config
         self.runtime = runtime
@@ -101,13 +97,13 @@ class Client:
         )
         self.membership = self._member() if self.coordinator else None
         self.manual = False
-        self._ended = ended
         self._supervisor: asyncio.Task[None] | None = None
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None
         self._ready = anyio.Event()
         self._close_wanted = anyio.Event()
         self._closing = False
         self._leave = False
+        self._met = False
         self._calls: set[anyio.CancelScope] = set()
         self._last_error: KafkaError | None = None
 
@@ -150,12 +146,28 @@ class Client:
 
     def check(self) -> None:
         """Raise what ended the consumer; raise if it was not started, or was closed."""
-        if self.fatal is not None:
-            raise _fresh(self.fatal)
-        if self._supervisor is None:
+        self._raise_fatal()
+        if self._supervisor is None and not self._closing:
             raise IllegalStateError("The consumer was not started.", remedy="Use 'async with', or await start() first.")
         if self._closing and not self.in_callback:
             raise ConsumerClosedError("The consumer was closed.", remedy="Make a new Consumer.")
+
+    def check_startable(self) -> None:
+        """Raise if the consumer was started, or closed, already."""
+        if self._closing:
+            raise ConsumerClosedError("The consumer was closed.", remedy="Make a new Consumer.")
+        if self._supervisor is not None:
+            raise IllegalStateError("The consumer was started already.")
+
+    def raise_unmet(self) -> None:
+        """Raise what ended the consumer, if no call has raised it yet."""
+        if not self._met:
+            self._raise_fatal()
+
+    def _raise_fatal(self) -> None:
+        if self.fatal is not None:
+            self._met = True
+            raise _fresh(self.fatal)
 
     def _check_ask(self) -> None:
         self.check()
@@ -170,7 +182,7 @@ class Client:
     @property
     def in_callback(self) -> bool:
         """Whether the application's rebalance callback is calling."""
-        return self.assignment.callback_task is not None and asyncio.current_task() is self.assignment.callback_task
+        return self.assignment.in_callback
 
     @contextmanager
     def call(self, what: str, timeout: float | None = None) -> Generator[None]:
@@ -178,16 +190,16 @@ class Client:
         self.check()
         seconds = self.config.default_api_timeout_ms / 1000 if timeout is None else timeout
         scope = anyio.CancelScope(deadline=self.runtime.now() + seconds)
-        self._calls.add(scope)
+        if not self.in_callback:  # a callback's calls go on while the consumer is closing
+            self._calls.add(scope)
         try:
             with scope:
                 yield
         finally:
             self._calls.discard(scope)
         if scope.cancelled_caught:
-            if self.fatal is not None:
-                raise _fresh(self.fatal)
-            if self._closing:
+            self._raise_fatal()
+            if self._closing and self.runtime.now() < scope.deadline:
                 raise ConsumerClosedError(f"{what} was under way when the consumer was closed.")
             raise KafkaTimeoutError(f"{what} did not end within {seconds:.3g} s.")
 
@@ -205,12 +217,16 @@ class Client:
 
     # ── start and close ──
 
-    async def start(self) -> None:
-        """Start the supervisor and wait until the cluster, the topics and the coordinator are found."""
-        if self._supervisor is not None:
-            raise IllegalStateError("The consumer was started already.")
+    async def start(self, ended: Callable[[], None]) -> None:
+        """Start the supervisor and wait until the cluster, the topics and the coordinator are found.
+
+        Args:
+            ended: called when nothing of the consumer runs any more.
+        """
+        self.check_startable()
+        self._scope = anyio.CancelScope()
         identity = f"{self.config.group_id or '-'}/{self.config.group_instance_id or '-'}"
-        self._supervisor = asyncio.create_task(self._supervise(), name=f"kafkastatic:{identity}")
+        self._supervisor = asyncio.create_task(self._supervise(ended), name=f"kafkastatic:{identity}")
         limit = self.config.default_api_timeout_ms / 1000
         try:
             with anyio.move_on_after(limit):
@@ -222,7 +238,9 @@ class Client:
             self.fatal = self._why_not_ready(limit)
         if self.fatal is not None:
             await self._abort()
-            raise _fresh(self.fatal)
+            self._raise_fatal()
+        if self._closing:
+            raise ConsumerClosedError("start() was under way when the consumer was closed.")
 
     def _why_not_ready(self, limit: float) -> KafkaError:
         missing = _cluster.missing(self.metadata.snapshot, self.topics)
@@ -252,7 +270,7 @@ class Client:
             self.assignment.close()
             self._last_words()
             if not self._ready.is_set():
-                self._scope.cancel()
+                self._cancel()
         try:
             await asyncio.wait([self._supervisor], timeout=timeout)
         except asyncio.CancelledError:
@@ -265,9 +283,22 @@ class Client:
         self._closing = True
         if self._supervisor is None or self._supervisor.done():
             return
-        self._scope.cancel()
+        self._cancel()
         with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
             await asyncio.wait([self._supervisor], timeout=ABORT_TIMEOUT)
+
+    @property
+    def running(self) -> bool:
+        return self._supervisor is not None and not self._supervisor.done()
+
+    def abandon(self) -> None:
+        """End at once, when nobody is left to wait for it."""
+        self._closing = True
+        self._cancel()
+
+    def _cancel(self) -> None:
+        assert self._scope is not None
+        self._scope.cancel()
 
     def stop(self) -> None:
         """End the hand-out after the record in hand."""
@@ -276,10 +307,14 @@ class Client:
 
     # ── the supervisor ──
 
-    async def _supervise(self) -> None:
+    async def _supervise(self, ended: Callable[[], None]) -> None:
+        assert self._scope is not None
         try:
             with self._scope:
                 await self._live()
+        except asyncio.CancelledError:  # somebody cancelled all tasks of the loop
+            self.fail(ConsumerClosedError("The consumer's own task was cancelled.", remedy="Close it with aclose()."))
+            raise
         except BaseException as error:  # a driver broke: the consumer ends with what broke it
             self.fail(_first(error))
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
@@ -287,9 +322,11 @@ class Client:
         finally:
             self._ready.set()
             self._last_words()
-            with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
-                await self.pool.aclose()
-            self._ended()
+            try:
+                with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
+                    await self.pool.aclose()
+            finally:
+                ended()
 
     async def _live(self) -> None:
         await self._bootstrap()
@@ -385,9 +422,9 @@ class Client:
             self.poll_expiry = None
             self.membership.feed(m.PollResumed())
 
-    def _rejected(self, code: int) -> None:
+    def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
-            self.membership.feed(m.CommitRejected(code))
+            self.membership.feed(m.CommitRejected(code, who))
 
     def _assignment_changed(self) -> None:
         self.fetch.replan()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Container, Iterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from kafkastatic._fetch.consumption import Consumption, Cursor
 from kafkastatic._fetch.positions import Records
@@ -67,7 +68,11 @@ class HandOut:
             consumption.ask()
             self._asked()
             while not consumption.stopped:
-                cursor = self._next(only)
+                try:
+                    cursor = self._next(only)
+                except KafkaError:
+                    await anyio.lowlevel.checkpoint()  # who asks again and again must not keep the fetches from running
+                    raise
                 if cursor is None:
                     consumption.waiting = True
                     await self._arrived.wait()

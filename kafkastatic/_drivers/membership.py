@@ -217,8 +217,9 @@ class MembershipDriver:
         who = self.membership
         request = DescribeGroupsRequest(groups=[who.group])
         try:
-            answer = await self._coordinator.request(request, Role.QUICK, timeout=OWNER_TIMEOUT)
-        except KafkaError:
+            with anyio.fail_after(OWNER_TIMEOUT):
+                answer = await self._coordinator.request(request, Role.QUICK, timeout=OWNER_TIMEOUT)
+        except (KafkaError, TimeoutError):
             return None
         for group in answer.groups:
             for other in group.members:

@@ -20,10 +20,8 @@ from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequest, Offs
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import (
-    BrokerUnreachableError,
     CommitFailedError,
     KafkaError,
-    KafkaTimeoutError,
     NoOffsetForPartitionError,
 )
 from kafkastatic.types import Membership, OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
@@ -41,7 +39,8 @@ class OffsetsDriver:
     Args:
         coordinator: `None` for a consumer without a group.
         identity: the membership to stamp on a commit.
-        rejected: told the error code when the coordinator does not take the member for what it says it is.
+        rejected: told the error code, and the identity that it judges, when the coordinator does not take the
+            member for what it says it is.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class OffsetsDriver:
         runtime: Runtime,
         *,
         identity: Callable[[], Membership],
-        rejected: Callable[[int], None],
+        rejected: Callable[[int, Membership], None],
     ) -> None:
         self._config = config
         self._pool = pool
@@ -98,31 +97,33 @@ class OffsetsDriver:
                         offsets=gone,
                         remedy="Commit before the partitions are revoked; their next owner starts at the last commit.",
                     )
-                outcome = await self._try_commit(offsets)
+                who = self._identity()
+                outcome = await self._try_commit(who, offsets)
                 if outcome.verdict is Verdict.DONE:
                     return
                 if outcome.verdict in (Verdict.REJECTED, Verdict.REFUSED):
-                    raise self._commit_failed(outcome, offsets)
+                    raise self._commit_failed(who, outcome, offsets)
                 if outcome.verdict is Verdict.MOVED:
                     self._coordinator.forget()
                 await anyio.sleep(backoff.next())
 
-    async def _try_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Outcome:
+    async def _try_commit(self, who: Membership, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Outcome:
         assert self._coordinator is not None
-        request = commits.request(self._identity(), offsets)
+        request = commits.request(who, offsets)
         try:
             answer = await self._coordinator.request(request, Role.QUICK, timeout=self._timeout, cap=commits.HIGHEST)
-        except (BrokerUnreachableError, KafkaTimeoutError):
+        except KafkaError as error:
+            if not error.retriable:
+                raise
             return Outcome(Verdict.MOVED)
         outcome = commits.classify(answer)
         if outcome.verdict is Verdict.REJECTED:
-            self._rejected(outcome.code)
+            self._rejected(outcome.code, who)
         return outcome
 
     def _commit_failed(
-        self, outcome: Outcome, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+        self, who: Membership, outcome: Outcome, offsets: Mapping[TopicPartition, OffsetAndMetadata]
     ) -> CommitFailedError:
-        who = self._identity()
         cause = error_for(
             outcome.code,
             api="OffsetCommit",
@@ -160,7 +161,9 @@ class OffsetsDriver:
         while True:
             try:
                 answer = await self._coordinator.request(request, Role.QUICK, timeout=self._timeout, cap=_ONE_GROUP)
-            except (BrokerUnreachableError, KafkaTimeoutError):
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
                 await anyio.sleep(backoff.next())
                 continue
             found: dict[TopicPartition, OffsetAndMetadata | None] = {}
@@ -198,9 +201,12 @@ class OffsetsDriver:
                 info = self._metadata.snapshot.leader(TopicPartition(*tp))
                 if info is not None:
                     by_leader.setdefault(info.leader, {})[tp] = timestamp
+            refusals: list[KafkaError] = []
             async with anyio.create_task_group() as tasks:
                 for leader, part in by_leader.items():
-                    tasks.start_soon(self._ask_leader, leader, part, found)
+                    tasks.start_soon(self._ask_leader, leader, part, found, refusals)
+            if refusals:
+                raise refusals[0]
             missing = {tp: timestamp for tp, timestamp in missing.items() if tp not in found}
             if not missing:
                 return found
@@ -212,7 +218,9 @@ class OffsetsDriver:
         leader: int,
         wanted: Mapping[TopicPartition, int],
         found: dict[TopicPartition, OffsetAndTimestamp | None],
+        refusals: list[KafkaError],
     ) -> None:
+        """Add what a broker knows to `found`, and what it refuses for good to `refusals`."""
         topics: dict[str, ListOffsetsTopic] = {}
         for (name, index), timestamp in wanted.items():
             topic = topics.setdefault(name, ListOffsetsTopic(name=name, partitions=[]))
@@ -221,9 +229,9 @@ class OffsetsDriver:
         try:
             answer = await self._pool.request(leader, request, Role.QUICK, timeout=self._timeout)
         except KafkaError as error:
-            if error.retriable:
-                return
-            raise
+            if not error.retriable:
+                refusals.append(error)
+            return
         for topic in answer.topics:
             for entry in topic.partitions:
                 tp = TopicPartition(topic.name, entry.partition_index)
@@ -231,7 +239,8 @@ class OffsetsDriver:
                     offset = OffsetAndTimestamp(entry.offset, entry.timestamp, entry.leader_epoch)
                     found[tp] = offset if offset.offset >= 0 else None
                 elif not is_retriable(entry.error_code):
-                    raise error_for(entry.error_code, api="ListOffsets", topic=tp.topic, partition=tp.partition)
+                    error = error_for(entry.error_code, api="ListOffsets", topic=tp.topic, partition=tp.partition)
+                    refusals.append(error)
 
     # ── where to start ──
 

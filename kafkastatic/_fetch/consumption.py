@@ -190,7 +190,7 @@ class Consumption:
         """`error` stands at the cursor's record number `index`."""
         cursor.cut_at(index)
         self.poison(cursor.state, error)
-        if not index:
+        if not cursor.size:
             self._end()
 
     def _settle(self, cursor: Cursor) -> None:

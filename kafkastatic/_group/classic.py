@@ -163,7 +163,7 @@ class ClassicMember:
                 return self._timer_fired(now)
 
     def deadline(self) -> float | None:
-        times = [self._retry_at] if self._coordinator else []
+        times = [self._retry_at]
         if self.state in IN_GROUP:
             times.append(self._session_until)
             if self._coordinator and "Heartbeat" not in self._live:
@@ -556,7 +556,7 @@ class ClassicMember:
         return self._rebalance(f"partitions of {', '.join(changed)} changed", now) if changed else []
 
     def _timer_fired(self, now: float) -> list[Action]:
-        if self._retry_at is not None and now >= self._retry_at and self._coordinator:
+        if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             if self.state is State.WAITING:
                 return self._join("rejoin", now)

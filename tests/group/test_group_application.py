@@ -292,7 +292,14 @@ def test_a_member_that_is_too_slow_while_it_joins_pauses_too() -> None:
     ]
 
 
-@pytest.mark.parametrize("make", [idle, paused, leaving], ids=["idle", "paused", "leaving"])
+def closing():
+    """Asked to close for good while it gave its partitions up."""
+    member = revoking()
+    member.handle(CloseRequested(leave=True), 3.9)
+    return member
+
+
+@pytest.mark.parametrize("make", [idle, paused, leaving, closing], ids=["idle", "paused", "leaving", "closing"])
 def test_slowness_outside_the_group_is_nobodys_concern(make) -> None:
     """There is nothing to give up."""
     member = make()

@@ -98,6 +98,8 @@ def test_a_sync_that_cannot_be_served_just_now_is_repeated() -> None:
     assert member.handle(Answered(2, sync_error(7)), 1.0) == []
     assert member.deadline() == 1.1
     assert member.handle(TimerFired(), 1.1) == [sync(3)]
+    member.handle(Answered(3, synced()), 1.2)
+    assert done(member.handle(RequestFailed(4, LOST), 1.3)) == [FindCoordinator(after=0.1)]
 
 
 @pytest.mark.parametrize("code", [15, 16])

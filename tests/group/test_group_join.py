@@ -23,6 +23,7 @@ from kafkastatic._group.member import (
     TimerFired,
 )
 from kafkastatic._group.states import State
+from kafkastatic._protocol.error_codes import TABLE
 from kafkastatic.errors import (
     BrokerError,
     ConfigError,
@@ -46,6 +47,7 @@ from tests.group.machine import (
     VERSIONS,
     Failed,
     beat,
+    beat_again,
     beaten,
     done,
     error_of,
@@ -59,8 +61,12 @@ from tests.group.machine import (
     revoked,
     stable,
     sync,
+    sync_error,
     synced,
+    syncing,
 )
+
+RETRIABLE = frozenset(code for code, info in TABLE.items() if info.retriable) - {15, 16}
 
 
 @pytest.mark.scenario(1, where="machine")
@@ -272,6 +278,50 @@ def test_an_unknown_code_keeps_its_number() -> None:
     assert "(999)" in str(error_of(member.handle(Answered(1, join_error(999)), 0.1)))
 
 
+CODES = [code for code in (*TABLE, 999) if code]
+
+
+def test_every_other_code_of_a_join_ends_the_consumer() -> None:
+    """No code is passed over: a blind JoinGroup is retried, looks for the coordinator, or fails."""
+    ended = {code: joining() for code in CODES}
+    for code, member in ended.items():
+        member.handle(Answered(1, join_error(code)), 0.1)
+
+    assert {code for code, member in ended.items() if member.state is State.FINDING} == {15, 16}
+    assert {code for code, member in ended.items() if member.state is State.WAITING} == {25, 27, *RETRIABLE}
+    assert {member.state for member in ended.values()} == {State.FINDING, State.WAITING, State.FAILED}
+
+
+def test_every_other_code_of_a_sync_ends_the_consumer() -> None:
+    """So it is with a SyncGroup."""
+    ended = {code: syncing() for code in CODES}
+    for code, member in ended.items():
+        member.handle(Answered(2, sync_error(code)), 0.2)
+
+    assert {code for code, member in ended.items() if member.state is State.JOINING} == {22, 25, 27}
+    assert {code for code, member in ended.items() if member.state is State.FINDING} == {15, 16}
+    assert {code for code, member in ended.items() if member.deadline() is not None} == set(RETRIABLE)
+    states = {State.JOINING, State.FINDING, State.SYNCING, State.FAILED}
+    assert {member.state for member in ended.values()} == states
+
+
+def test_every_other_code_of_a_heartbeat_ends_the_consumer() -> None:
+    """And with a Heartbeat, where whatever is retriable is the coordinator's trouble, but for its loading."""
+    ended = {code: stable() for code in CODES}
+    looking: set[int] = set()
+    for code, member in ended.items():
+        beat_again(member)
+        if FindCoordinator(after=0.1) in member.handle(Answered(4, beaten(code)), 3.3):
+            looking.add(code)
+
+    assert {code for code, member in ended.items() if member.state is State.LOSING} == {22, 25}
+    assert {code for code, member in ended.items() if member.state is State.REVOKING} == {27}
+    assert looking == {15, 16, *RETRIABLE} - {14}
+    assert {code for code, member in ended.items() if member.state is State.STABLE} == looking | {14}
+    states = {State.LOSING, State.REVOKING, State.STABLE, State.FAILED}
+    assert {member.state for member in ended.values()} == states
+
+
 def test_a_coordinator_that_is_refused_ends_the_consumer() -> None:
     """If the cluster will not say who coordinates the group, there is nothing to retry."""
     member = finding()
@@ -308,12 +358,12 @@ def test_a_join_that_our_own_abandoned_join_fenced_is_tried_once_more() -> None:
         join(2, reason="subscription changed")
     ]
 
-    assert member.handle(Answered(2, join_error(82)), 300.9) == [
+    assert member.handle(Answered(2, join_error(82)), 3.0) == [
         Report("join_fenced_by_own_abandoned_join"),
         Report("joining", {"member_id": "", "reason": "subscription changed"}),
         join(3, reason="subscription changed"),
     ]
-    assert done(member.handle(Answered(3, join_error(82)), 301.0)) == [
+    assert done(member.handle(Answered(3, join_error(82)), 3.1)) == [
         Lose(NOTHING, "fenced"),
         Failed(FencedInstanceIdError, "JoinGroup"),
     ]
@@ -322,11 +372,13 @@ def test_a_join_that_our_own_abandoned_join_fenced_is_tried_once_more() -> None:
 @pytest.mark.scenario(20, where="machine")
 def test_an_abandoned_join_excuses_nothing_after_the_rebalance_timeout() -> None:
     """By then the coordinator has answered the abandoned join: a fence is another process's."""
-    member = joining()
-    member.handle(SubscriptionChanged(frozenset()), 1.0)
-    member.handle(SubscriptionChanged(frozenset({"orders"})), 2.0)
+    early, late = joining(), joining()
+    for member in (early, late):
+        member.handle(SubscriptionChanged(frozenset()), 1.0)
+        member.handle(SubscriptionChanged(frozenset({"orders"})), 2.0)
 
-    assert done(member.handle(Answered(2, join_error(82)), 301.0)) == [
+    assert done(early.handle(Answered(2, join_error(82)), 300.9)) == [join(3, reason="subscription changed")]
+    assert done(late.handle(Answered(2, join_error(82)), 301.0)) == [
         Lose(NOTHING, "fenced"),
         Failed(FencedInstanceIdError, "JoinGroup"),
     ]

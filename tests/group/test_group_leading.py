@@ -83,6 +83,7 @@ def test_a_leader_waits_for_topics_that_only_others_read() -> None:
     ]
     assert member.state is State.BALANCING
     assert member.deadline() is None
+    assert member.handle(MetadataChanged(snapshot(orders=3)), 0.2) == []
     assert member.handle(MetadataChanged(snapshot(orders=2)), 0.2) == []
     assert done(member.handle(MetadataChanged(snapshot(orders=2, refunds=1)), 0.3)) == [
         sync(2, shares={MID: [O0, O1], "other": [TopicPartition("refunds", 0)]})

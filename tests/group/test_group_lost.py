@@ -27,7 +27,10 @@ from kafkastatic._protocol.messages.offset_commit import (
     OffsetCommitResponseTopic,
 )
 from kafkastatic.errors import BrokerError
+from kafkastatic.types import Membership
 from tests.group.machine import (
+    GROUP,
+    INST,
     LOST,
     MID,
     MINE,
@@ -79,6 +82,7 @@ def test_a_missed_generation_is_joined_with_the_member_id_kept() -> None:
     beat_again(member)
 
     assert done(member.handle(Answered(4, beaten(22)), 3.3)) == [Lose(MINE, "illegal_generation")]
+    assert member.membership == Membership(GROUP, INST, MID, -1, NOTHING)
     assert member.handle(CommitRejected(22), 3.3) == []
     assert done(member.handle(LoseFinished(), 3.4)) == [
         join(5, MID, generation=4, reason="lost membership: illegal_generation")

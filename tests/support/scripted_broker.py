@@ -22,9 +22,18 @@ from ssl import SSLContext
 from typing import Any, NamedTuple, Self
 
 from kafkastatic._protocol.framing import decode_request, encode_response, request_class
-from kafkastatic._protocol.messages import REQUESTS
-from kafkastatic._protocol.messages import api_versions, describe_groups, fetch, find_coordinator, list_offsets
-from kafkastatic._protocol.messages import join_group, leave_group, metadata, offset_commit, offset_fetch
+from kafkastatic._protocol.messages import (
+    REQUESTS,
+    api_versions,
+    describe_groups,
+    fetch,
+    join_group,
+    leave_group,
+    list_offsets,
+    metadata,
+    offset_commit,
+    offset_fetch,
+)
 from kafkastatic._protocol.primitives import Request, Response
 from kafkastatic._records.encoder import encode_batch
 
@@ -100,7 +109,11 @@ class _Peer(asyncio.Protocol):
             frame = await self._frames.get()
             header, request = decode_request(frame)
             call = Call(request.NAME, header.request_api_version, self.number, request)
-            answer = await self._broker.answer(call)
+            try:
+                answer = await self._broker.answer(call)
+            except Exception as error:
+                self._broker.mistakes.append(error)
+                answer = None
             if isinstance(answer, Response):
                 version = call.version
                 if isinstance(answer, api_versions.ApiVersionsResponse) and answer.error_code:
@@ -124,7 +137,9 @@ class ScriptedBroker:
         peers: the open connections, by number.
     """
 
-    def __init__(self, topics: Mapping[str, int] | None = None, *, ssl: SSLContext | None = None, port: int = 0) -> None:
+    def __init__(
+        self, topics: Mapping[str, int] | None = None, *, ssl: SSLContext | None = None, port: int = 0
+    ) -> None:
         self.topics = dict({"orders": 1} if topics is None else topics)
         self.calls: list[Call] = []
         self.advertised: tuple[str, int] | None = None
@@ -133,8 +148,9 @@ class ScriptedBroker:
         self.peers: dict[int, _Peer] = {}
         self.holds: dict[str, Hold] = {}
         self.numbers = itertools.count(1)
+        self.mistakes: list[Exception] = []  # what a handler raised
         self.host = "localhost" if ssl else "127.0.0.1"
-        self.port = port
+        self.port = 0
         self._ssl = ssl
         self._log: dict[tuple[str, int], list[tuple[int, bytes]]] = {}  # the offset behind each batch, and its bytes
         self._happened = asyncio.Event()
@@ -149,7 +165,7 @@ class ScriptedBroker:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Peer(self), "127.0.0.1", self.port, ssl=self._ssl)
+        self._server = await loop.create_server(lambda: _Peer(self), "127.0.0.1", 0, ssl=self._ssl)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -157,6 +173,8 @@ class ScriptedBroker:
         self._server.close()
         self.disconnect()
         await self.until(lambda: not self.peers)
+        for mistake in self.mistakes:
+            raise mistake
 
     @property
     def address(self) -> str:
@@ -241,8 +259,8 @@ class ScriptedBroker:
         if self._drops.get(api, 0):
             self._drops[api] -= 1
             return None
-        handler = self._handlers.get(api) or getattr(self, f"_{APIS[api].__module__.rpartition('.')[2]}")
-        answer = _failed(call.request, code) if code else handler(call)
+        handler = self._handlers.get(api) or getattr(self, f"_{APIS[api].__module__.rpartition('.')[2]}", None)
+        answer = _failed(call.request, code) if code or handler is None else handler(call)
         return await answer if inspect.isawaitable(answer) else answer
 
     def _api_versions(self, call: Call) -> Response:
@@ -279,7 +297,7 @@ class ScriptedBroker:
 
     def _find_coordinator(self, call: Call) -> Response:
         host, port = self.advertised or (self.host, self.port)
-        return find_coordinator.FindCoordinatorResponse(node_id=NODE, host=host, port=port)
+        return call.request.RESPONSE(node_id=NODE, host=host, port=port)
 
     def _join_group(self, call: Call) -> Response:
         request, known = call.request, self.member_id
@@ -326,11 +344,8 @@ class ScriptedBroker:
 
     def _leave_group(self, call: Call) -> Response:
         self.member_id, self._assignment = "", b""
-        return leave_group.LeaveGroupResponse(
-            members=[
-                leave_group.MemberResponse(member_id=member.member_id, group_instance_id=member.group_instance_id)
-                for member in call.request.members
-            ]
+        return call.request.RESPONSE(
+            members=[leave_group.MemberResponse(member_id=member.member_id) for member in call.request.members]
         )
 
     def _describe_groups(self, call: Call) -> Response:
@@ -352,19 +367,18 @@ class ScriptedBroker:
         return _failed(request, 0)
 
     def _offset_fetch(self, call: Call) -> Response:
-        topics = [
-            offset_fetch.OffsetFetchResponseTopic(
-                name=topic.name,
-                partitions=[
-                    offset_fetch.OffsetFetchResponsePartition(
-                        partition_index=index, committed_offset=self.committed.get((topic.name, index), -1)
-                    )
-                    for index in topic.partition_indexes
-                ],
-            )
-            for topic in call.request.topics
-        ]
-        return offset_fetch.OffsetFetchResponse(topics=topics)
+        def found(name: str, index: int) -> offset_fetch.OffsetFetchResponsePartition:
+            offset = self.committed.get((name, index), -1)
+            return offset_fetch.OffsetFetchResponsePartition(partition_index=index, committed_offset=offset)
+
+        return call.request.RESPONSE(
+            topics=[
+                offset_fetch.OffsetFetchResponseTopic(
+                    name=topic.name, partitions=[found(topic.name, index) for index in topic.partition_indexes]
+                )
+                for topic in call.request.topics
+            ]
+        )
 
     def _list_offsets(self, call: Call) -> Response:
         answer = _failed(call.request, 0)
@@ -381,34 +395,27 @@ class ScriptedBroker:
                     await self._happened.wait()
         except TimeoutError:
             pass
-        found = self._found(call)
-        return fetch.FetchResponse(
-            responses=[
-                fetch.FetchableTopicResponse(
-                    topic=topic.topic,
-                    topic_id=topic.topic_id,
-                    partitions=[
-                        fetch.PartitionData(
-                            partition_index=partition.partition,
-                            high_watermark=self.end(self._name(topic), partition.partition),
-                            records=found.pop(0),
-                        )
-                        for partition in topic.partitions
-                    ],
+        found = iter(self._found(call))
+        answer = fetch.FetchResponse()
+        for topic in call.request.topics:
+            answer.responses.append(fetch.FetchableTopicResponse(topic=topic.topic, topic_id=topic.topic_id))
+            answer.responses[-1].partitions = [
+                fetch.PartitionData(
+                    partition_index=p.partition,
+                    high_watermark=self.end(self._name(topic), p.partition),
+                    records=next(found),
                 )
-                for topic in call.request.topics
+                for p in topic.partitions
             ]
-        )
+        return answer
 
     def _found(self, call: Call) -> list[bytes]:
         return [
             b"".join(
-                batch
-                for end, batch in self._log.get((self._name(topic), partition.partition), [])
-                if end > partition.fetch_offset
+                batch for end, batch in self._log.get((self._name(topic), p.partition), []) if end > p.fetch_offset
             )
             for topic in call.request.topics
-            for partition in topic.partitions
+            for p in topic.partitions
         ]
 
     def _name(self, topic: Any) -> str:
@@ -419,44 +426,30 @@ def _topic_id(name: str) -> bytes:
     return name.encode()[:16].ljust(16, b"\1")
 
 
+_BY_PARTITION: dict[str, tuple[type[Any], type[Any]]] = {
+    "OffsetCommit": (offset_commit.OffsetCommitResponseTopic, offset_commit.OffsetCommitResponsePartition),
+    "ListOffsets": (list_offsets.ListOffsetsTopicResponse, list_offsets.ListOffsetsPartitionResponse),
+}
+
+
 def _failed(request: Any, code: int) -> Any:
     """An answer that carries an error code wherever its API has the place for it."""
-    match request:
-        case offset_commit.OffsetCommitRequest():
-            return offset_commit.OffsetCommitResponse(
-                topics=[
-                    offset_commit.OffsetCommitResponseTopic(
-                        name=topic.name,
-                        partitions=[
-                            offset_commit.OffsetCommitResponsePartition(
-                                partition_index=partition.partition_index, error_code=code
-                            )
-                            for partition in topic.partitions
-                        ],
-                    )
-                    for topic in request.topics
-                ]
-            )
-        case list_offsets.ListOffsetsRequest():
-            return list_offsets.ListOffsetsResponse(
-                topics=[
-                    list_offsets.ListOffsetsTopicResponse(
-                        name=topic.name,
-                        partitions=[
-                            list_offsets.ListOffsetsPartitionResponse(
-                                partition_index=partition.partition_index, error_code=code
-                            )
-                            for partition in topic.partitions
-                        ],
-                    )
-                    for topic in request.topics
-                ]
-            )
-        case metadata.MetadataRequest():
-            topics = [metadata.MetadataResponseTopic(name=topic.name, error_code=code) for topic in request.topics or ()]
-            return metadata.MetadataResponse(topics=topics)
-        case describe_groups.DescribeGroupsRequest():
-            groups = [describe_groups.DescribedGroup(group_id=name, error_code=code) for name in request.groups]
-            return describe_groups.DescribeGroupsResponse(groups=groups)
-        case _:
-            return type(request).RESPONSE(error_code=code)
+    response = type(request).RESPONSE
+    if request.NAME in _BY_PARTITION:
+        topic, partition = _BY_PARTITION[request.NAME]
+        return response(
+            topics=[
+                topic(
+                    name=t.name,
+                    partitions=[partition(partition_index=p.partition_index, error_code=code) for p in t.partitions],
+                )
+                for t in request.topics
+            ]
+        )
+    if request.NAME == "Metadata":
+        return response(
+            topics=[metadata.MetadataResponseTopic(name=t.name, error_code=code) for t in request.topics or ()]
+        )
+    if request.NAME == "DescribeGroups":
+        return response(groups=[describe_groups.DescribedGroup(group_id=g, error_code=code) for g in request.groups])
+    return response(error_code=code) if "error_code" in response.__slots__ else response()
