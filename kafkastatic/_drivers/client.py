@@ -35,6 +35,7 @@ from kafkastatic.errors import (
     IllegalStateError,
     KafkaError,
     KafkaTimeoutError,
+    ProtocolError,
 )
 from kafkastatic.types import ClusterSnapshot, Membership, TopicPartition
 
@@ -190,6 +191,7 @@ class Client:
         self.check()
         seconds = self.config.default_api_timeout_ms / 1000 if timeout is None else timeout
         scope = anyio.CancelScope(deadline=self.runtime.now() + seconds)
+        self.offsets.last_error = None
         if not self.in_callback:  # a callback's calls go on while the consumer is closing
             self._calls.add(scope)
         try:
@@ -201,7 +203,9 @@ class Client:
             self._raise_fatal()
             if self._closing and self.runtime.now() < scope.deadline:
                 raise ConsumerClosedError(f"{what} was under way when the consumer was closed.")
-            raise KafkaTimeoutError(f"{what} did not end within {seconds:.3g} s.")
+            last = self.offsets.last_error
+            why = f": {last}" if last else "."
+            raise KafkaTimeoutError(f"{what} did not end within {seconds:.3g} s{why}") from last
 
     def fail(self, error: BaseException) -> None:
         """End with this error: it is raised from every pending and later call. The first one counts."""
@@ -357,6 +361,11 @@ class Client:
         while True:
             try:
                 await self.metadata.refresh()
+            except ProtocolError as error:
+                raise ProtocolError(
+                    f"{', '.join(config.bootstrap_servers)}: {error}",
+                    remedy="Check that bootstrap_servers names a Kafka listener; one with TLS needs ssl_context.",
+                ) from error
             except KafkaError as error:
                 if not error.retriable:
                     raise

@@ -36,6 +36,9 @@ _CONSUMER = -1
 class OffsetsDriver:
     """Reads and writes offsets. Every call retries passing failures; the caller bounds its time.
 
+    Attributes:
+        last_error: the last passing failure met, to name when the time has run out.
+
     Args:
         coordinator: `None` for a consumer without a group.
         identity: the membership to stamp on a commit.
@@ -61,6 +64,7 @@ class OffsetsDriver:
         self._runtime = runtime
         self._identity = identity
         self._rejected = rejected
+        self.last_error: KafkaError | None = None
         self._commits = anyio.Lock()  # one after another, so that none overtakes a later one
 
     @property
@@ -115,6 +119,7 @@ class OffsetsDriver:
         except KafkaError as error:
             if not error.retriable:
                 raise
+            self.last_error = error
             return Outcome(Verdict.MOVED)
         outcome = commits.classify(answer)
         if outcome.verdict is Verdict.REJECTED:
@@ -164,6 +169,7 @@ class OffsetsDriver:
             except KafkaError as error:
                 if not error.retriable:
                     raise
+                self.last_error = error
                 await anyio.sleep(backoff.next())
                 continue
             found: dict[TopicPartition, OffsetAndMetadata | None] = {}
@@ -229,6 +235,7 @@ class OffsetsDriver:
         try:
             answer = await self._pool.request(leader, request, Role.QUICK, timeout=self._timeout)
         except KafkaError as error:
+            self.last_error = error
             if not error.retriable:
                 refusals.append(error)
             return

@@ -87,7 +87,7 @@ class Consumption:
         self.freed = False
         self._check_crcs = check_crcs
         self._max_decompressed = max_decompressed
-        self._in_hand: dict[TopicPartition, PartitionState] = {}  # handed out as lists
+        self._in_hand: list[PartitionState] = []  # what the next ask consumes, beside the cursor's
 
     # ── handing out ──
 
@@ -99,9 +99,8 @@ class Consumption:
             self._settle(cursor)
             cursor.state.consumed = cursor.state.handed
         if cursor is not None and cursor.taken == cursor.size:
-            cursor.state.handed = cursor.state.consumed = cursor.next_offset
             self._end()
-        for state in self._in_hand.values():
+        for state in self._in_hand:
             state.consumed = state.handed
         self._in_hand.clear()
 
@@ -133,9 +132,8 @@ class Consumption:
         records = list(islice(cursor.iterator, limit))
         cursor.listed = cursor.taken
         self._settle(cursor)
-        self._in_hand[cursor.state.tp] = cursor.state
+        self._in_hand.append(cursor.state)
         if cursor.taken == cursor.size:
-            cursor.state.handed = cursor.next_offset
             self._end()
         return records
 
@@ -270,7 +268,6 @@ class Consumption:
                 state.barred = True
         if self.cursor is not None and self.cursor.state.tp in partitions:
             self.cursor.cut()
-            self._settle(self.cursor)
             if not self.cursor.taken:
                 self._end()
 
@@ -279,8 +276,6 @@ class Consumption:
         if self.cursor is not None and self.cursor.state.tp in partitions:
             self.cursor.cut()
             self._end()
-        for tp in partitions:
-            self._in_hand.pop(tp, None)
         self.positions.remove(partitions)
 
     def pause(self, tp: TopicPartition) -> None:
@@ -310,7 +305,6 @@ class Consumption:
         if self.cursor is not None and self.cursor.state is state:
             self.cursor.cut()
             self._end()
-        self._in_hand.pop(tp, None)
 
     def _put_back(self) -> None:
         """Keep what is not handed out of the cursor for later, and what is in hand in the books."""
@@ -322,5 +316,5 @@ class Consumption:
             cursor.state.held = rest
             cursor.state.buffered += rest.batch_size
         if cursor.state.handed > cursor.state.consumed:
-            self._in_hand[cursor.state.tp] = cursor.state
+            self._in_hand.append(cursor.state)
         self._end()

@@ -9,7 +9,7 @@ from typing import Any
 from kafkastatic import Consumer
 from kafkastatic.identity import IdentityRegistry
 from kafkastatic.types import TopicPartition
-from tests.support.scripted_broker import TASK, ScriptedBroker
+from tests.support.scripted_broker import PATIENCE, TASK, ScriptedBroker
 
 TP = TopicPartition("orders", 0)
 GROUP_APIS = frozenset({"JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "DescribeGroups"})
@@ -31,6 +31,7 @@ def consumer_of(broker: ScriptedBroker, *topics: str, **options: Any) -> Consume
         "retry_backoff_max_ms": 2,
         "reconnect_backoff_ms": 1,
         "reconnect_backoff_max_ms": 2,
+        "fetch_max_wait_ms": 20,
         "registry": IdentityRegistry(),
     }
     return Consumer(*(topics or ("orders",)), **(known | options))
@@ -73,3 +74,15 @@ async def first_of_batches(consumer: Consumer[Any, Any]) -> bytes:
     async for batch in consumer.batches(1):
         return batch.records[0].value
     raise AssertionError("the loop ended")
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Run the event loop until `condition` is true."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def happens(event: asyncio.Event) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await event.wait()

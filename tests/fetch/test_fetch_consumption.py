@@ -329,8 +329,10 @@ def test_a_seek_with_a_list_in_hand_forgets_that_it_is() -> None:
 def test_a_seek_by_time_forgets_what_is_in_hand() -> None:
     source = consumption(a=0)
     push(source.positions[A], batch(0, 5))
-    loop = Application(source).loop()
+    app = Application(source)
+    loop = app.loop()
     next(loop)
+    app.many(2)
     source.seek_by_time(A, EARLIEST)
 
     assert source.in_hand() == {}

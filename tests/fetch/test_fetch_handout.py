@@ -66,6 +66,7 @@ class Gate:
         self._open: asyncio.Queue[None] = asyncio.Queue()
 
     async def __call__(self, data: bytes) -> int:
+        assert isinstance(data, bytes), "deserialized twice"
         self.entered.put_nowait(int(data))
         await self._open.get()
         return int(data)

@@ -260,7 +260,7 @@ class ScriptedBroker:
             self._drops[api] -= 1
             return None
         handler = self._handlers.get(api) or getattr(self, f"_{APIS[api].__module__.rpartition('.')[2]}", None)
-        answer = _failed(call.request, code) if code or handler is None else handler(call)
+        answer = refusal(call.request, code) if code or handler is None else handler(call)
         return await answer if inspect.isawaitable(answer) else answer
 
     def _api_versions(self, call: Call) -> Response:
@@ -303,7 +303,7 @@ class ScriptedBroker:
         request, known = call.request, self.member_id
         static = request.group_instance_id is not None
         if request.member_id and request.member_id != known:
-            return _failed(request, 82 if static and known else 25)
+            return refusal(request, 82 if static and known else 25)
         if not request.member_id and not static and call.version >= 4:
             self.member_id = f"dynamic-{next(self._members)}"
             return join_group.JoinGroupResponse(error_code=79, member_id=self.member_id)
@@ -360,11 +360,11 @@ class ScriptedBroker:
         request = call.request
         code = self._judge(request, request.generation_id_or_member_epoch) if request.member_id else 0
         if code:
-            return _failed(request, code)
+            return refusal(request, code)
         for topic in request.topics:
             for partition in topic.partitions:
                 self.committed[topic.name, partition.partition_index] = partition.committed_offset
-        return _failed(request, 0)
+        return refusal(request, 0)
 
     def _offset_fetch(self, call: Call) -> Response:
         def found(name: str, index: int) -> offset_fetch.OffsetFetchResponsePartition:
@@ -381,7 +381,7 @@ class ScriptedBroker:
         )
 
     def _list_offsets(self, call: Call) -> Response:
-        answer = _failed(call.request, 0)
+        answer = refusal(call.request, 0)
         for asked, topic in zip(call.request.topics, answer.topics, strict=True):
             for wanted, partition in zip(asked.partitions, topic.partitions, strict=True):
                 end = self.end(asked.name, wanted.partition_index)
@@ -432,7 +432,7 @@ _BY_PARTITION: dict[str, tuple[type[Any], type[Any]]] = {
 }
 
 
-def _failed(request: Any, code: int) -> Any:
+def refusal(request: Any, code: int) -> Any:
     """An answer that carries an error code wherever its API has the place for it."""
     response = type(request).RESPONSE
     if request.NAME in _BY_PARTITION:
