@@ -38,7 +38,7 @@ from tools.load import Loader
 PARTITIONS = 8
 HALF = PARTITIONS // 2
 WARM_UP = 10
-"""Rounds before the measured ones: a broker that has just started answers twice as slowly at first."""
+"""Rounds before the measured ones: a broker that has just started answers more slowly at first."""
 
 PAUSE = 0.05
 """Seconds between the close of a member and its return."""

@@ -108,7 +108,8 @@ def _strategies(value: str | Assignor | Sequence[str | Assignor]) -> tuple[str |
 
 
 def _is_assignor(value: object) -> bool:
-    return isinstance(getattr(value, "name", None), str) and callable(getattr(value, "assign", None))
+    named = isinstance(getattr(value, "name", None), str) and callable(getattr(value, "assign", None))
+    return named and not isinstance(value, type)
 
 
 def _items(value: Any) -> tuple[Any, ...]:

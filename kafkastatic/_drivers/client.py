@@ -333,8 +333,10 @@ class Client:
                 ended()
 
     async def _live(self) -> None:
-        await self._bootstrap()
         async with anyio.create_task_group() as tasks:
+            if self.coordinator is not None and self.topics:
+                tasks.start_soon(self.coordinator.look_ahead, name="kafkastatic:look-ahead")
+            await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
             if self.membership is not None:

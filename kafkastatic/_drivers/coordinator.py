@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import anyio
 
 from kafkastatic._drivers.log import EventLog
@@ -64,6 +66,12 @@ class Coordinator:
                 self.last_error = error
                 self._log.info("coordinator_not_found", error=str(error))
                 await anyio.sleep(backoff.next())
+
+    async def look_ahead(self) -> None:
+        """Find the coordinator and connect for the join, to save time; what fails here is met again by `find`."""
+        with contextlib.suppress(KafkaError):
+            broker = await self._locate()
+            await self._pool.ensure(broker.node_id, Role.JOIN)
 
     def forget(self) -> None:
         self._broker = None

@@ -156,8 +156,9 @@ class MembershipDriver:
                     self._joining = None
 
     async def _find(self, after: float) -> None:
-        await anyio.sleep(after)
-        self._coordinator.forget()
+        if after:  # the one that is known has failed
+            await anyio.sleep(after)
+            self._coordinator.forget()
         try:
             versions = await self._coordinator.find()
         except KafkaError as error:

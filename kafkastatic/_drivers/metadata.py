@@ -75,6 +75,8 @@ class MetadataDriver:
     async def run(self) -> None:
         """Refresh on request and on age, for ever; failures are retried with backoff."""
         backoff = self._backoff()
+        if self._topics <= self.snapshot.topics.keys():
+            self._wanted = anyio.Event()  # the start has just asked for all of it
         while True:
             with anyio.move_on_after(self._config.metadata_max_age_ms / 1000):
                 await self._wanted.wait()

@@ -137,13 +137,18 @@ class OffsetsDriver:
             member_id=who.member_id,
             epoch=who.epoch,
         )
+        remedy = None
+        if outcome.verdict is Verdict.REJECTED:
+            remedy = (
+                "The group went on without this member; its partitions start again at the last commit."
+                if who.member_id
+                else "Other consumers are members of this group: give assigned partitions a group_id of their own."
+            )
         error = CommitFailedError(
             f"The coordinator refused the commit with {cause.name}.",
             group=who.group,
             offsets={tp: offsets[tp].offset for tp in outcome.refused if tp in offsets},
-            remedy="The group went on without this member; its partitions start again at the last commit."
-            if outcome.verdict is Verdict.REJECTED
-            else None,
+            remedy=remedy,
         )
         error.__cause__ = cause
         return error
@@ -207,6 +212,9 @@ class OffsetsDriver:
                 info = self._metadata.snapshot.leader(TopicPartition(*tp))
                 if info is not None:
                     by_leader.setdefault(info.leader, {})[tp] = timestamp
+                else:
+                    unknown = codes.UNKNOWN_TOPIC_OR_PARTITION
+                    self.last_error = error_for(unknown, api="Metadata", topic=tp[0], partition=tp[1])
             refusals: list[KafkaError] = []
             async with anyio.create_task_group() as tasks:
                 for leader, part in by_leader.items():
@@ -245,8 +253,10 @@ class OffsetsDriver:
                 if entry.error_code == codes.NONE:
                     offset = OffsetAndTimestamp(entry.offset, entry.timestamp, entry.leader_epoch)
                     found[tp] = offset if offset.offset >= 0 else None
-                elif not is_retriable(entry.error_code):
-                    error = error_for(entry.error_code, api="ListOffsets", topic=tp.topic, partition=tp.partition)
+                    continue
+                error = error_for(entry.error_code, api="ListOffsets", topic=tp.topic, partition=tp.partition)
+                self.last_error = error
+                if not error.retriable:
                     refusals.append(error)
 
     # ── where to start ──

@@ -142,6 +142,7 @@ class Consumption:
         held, state.held = state.held, None
         if held is not None:
             state.buffered -= held.batch_size
+            self.freed = True
             return self._begin(state, held)
         while state.buffer:
             batch = state.buffer[0]

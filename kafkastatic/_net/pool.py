@@ -119,10 +119,10 @@ class Pool:
         node = self._nodes.get(self._addresses.get(node_id, ""))
         return node.versions or {} if node else {}
 
-    async def ensure(self, node_id: int) -> Versions:
+    async def ensure(self, node_id: int, role: Role = Role.QUICK) -> Versions:
         """Connect to a broker, if need be, and return the API versions that it serves. Raises as `request` does."""
         node = self._known(node_id)
-        await self._connection(node, Role.QUICK)
+        await self._connection(node, role)
         return node.versions or {}
 
     def _known(self, node_id: int) -> _Node:

@@ -234,6 +234,24 @@ async def test_the_owner_is_asked_for_once_and_not_waited_for(broken: str, monke
         await nothing_left(broker)
 
 
+@pytest.mark.asyncio
+async def test_the_search_for_a_coordinator_to_ask_is_not_waited_for_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kafkastatic._drivers.membership.OWNER_TIMEOUT", 0.02)
+    async with ScriptedBroker() as broker:
+        join = broker.hold("JoinGroup")
+        consumer = consumer_of(broker)
+        await consumer.start()
+        await broker.received("JoinGroup")
+        broker.fail_next("OffsetFetch", 16)
+        broker.hold("FindCoordinator")
+        pending = asyncio.create_task(consumer.committed(TP))
+        await broker.received("FindCoordinator", 2)
+        join.release(FENCED)
+        assert (await _met(pending)).owner is None
+        await consumer.aclose()
+        await nothing_left(broker)
+
+
 # ── callbacks of a fenced member ──
 
 
@@ -413,7 +431,7 @@ async def test_the_answer_to_a_commit_of_an_earlier_generation_judges_that_one_o
 
         async def late(call: Call) -> Any:
             await answered.wait()
-            return refusal(call.request, 22)
+            return refusal(call, 22)
 
         broker.on("OffsetCommit", late)
         commit = asyncio.create_task(consumer.commit({TP: 0}))

@@ -13,8 +13,8 @@ from tests.support.scripted_broker import PATIENCE, TASK, ScriptedBroker
 
 TP = TopicPartition("orders", 0)
 GROUP_APIS = frozenset({"JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "DescribeGroups"})
-AT_ONCE = 0.4
-"""Seconds: far below every timeout of the client's, even on a busy machine."""
+AT_ONCE = 1.5
+"""Seconds: below every timeout of the client's but that of an abort, and enough on a busy machine."""
 
 Operation = Callable[[Consumer[Any, Any]], Awaitable[object]]
 

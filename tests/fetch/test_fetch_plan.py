@@ -168,7 +168,7 @@ def test_partitions_that_cannot_be_fetched_are_left_out(why: str) -> None:
         case "unresolved":
             state.move_by_time(EARLIEST)
         case "error":
-            state.error = CorruptRecordError()
+            state.error = CorruptRecordError("bad")
         case "retry":
             state.retry_at = 10.0
         case _:
@@ -255,10 +255,9 @@ class Log:
             name = "abc"[partition.partition]
             behind = [one for one in self.batches[name] if int.from_bytes(one[:8], "big") >= partition.fetch_offset]
             limit = max(min(left, partition.partition_max_bytes), 0)
+            records = b"".join(behind)[:limit]
             if behind and len(behind[0]) > limit:
                 records = behind[0] if first else b""
-            else:
-                records = b"".join(behind)[:limit]
             first = first and not records
             left -= len(records)
             found[name] = data(records)
@@ -373,7 +372,7 @@ def test_batches_before_the_position_are_not_kept() -> None:
         lambda source: source.seek_by_time(A, LATEST),
         lambda source: source.hold({A}),
         lambda source: source.forget({A}),
-        lambda source: source.poison(source.positions[A], CorruptRecordError()),
+        lambda source: source.poison(source.positions[A], CorruptRecordError("bad")),
     ],
     ids=["seek", "seek to the same offset", "seek by time", "hold", "forget", "poison"],
 )
@@ -485,7 +484,7 @@ def test_a_refused_topic_is_met_after_what_was_fetched_before() -> None:
     assert fetches.take(fetches.ask(), a=data(code=codes.TOPIC_AUTHORIZATION_FAILED)) == set()
     app = Application(fetches.source)
     assert app.one() == (A, 0)
-    with pytest.raises(TopicAuthorizationFailedError, match="Fetch answered .*topic='orders', partition=0"):
+    with pytest.raises(TopicAuthorizationFailedError, match=r"Fetch answered .*topic='orders', partition=0"):
         app.one()
     assert wanted(fetches.ask(now=99)) == {B: 0}
 

@@ -19,7 +19,9 @@ from kafkastatic.errors import (
     ConfigError,
     CorruptRecordError,
     DeserializationError,
+    GroupMaxSizeReachedError,
     IllegalStateError,
+    InconsistentGroupProtocolError,
     InvalidSessionTimeoutError,
     KafkaTimeoutError,
     NoOffsetForPartitionError,
@@ -31,7 +33,7 @@ from kafkastatic.errors import (
 from kafkastatic.identity import IdentityRegistry
 from tests.bad_input.test_bad_input import consumer, refused
 from tests.integration.test_integration_helpers import recorded, write
-from tests.support.raw_peer import RawMember, RawPeer
+from tests.support.raw_peer import RawMember, RawPeer, subscription
 from tests.support.recording_proxy import RecordingProxy
 
 
@@ -165,9 +167,8 @@ async def test_a_partition_that_does_not_exist(kafka, three) -> None:
     """A lookup for it ends in time and says what it waited for."""
     name = await three()
     async with consumer(kafka.bootstrap, name) as ours:
-        with refused(
-            "a lookup for a partition that does not exist", KafkaTimeoutError, "did not end within 2 s"
-        ) as row:
+        parts = ("did not end within 2 s", "UNKNOWN_TOPIC_OR_PARTITION", f"topic='{name}', partition=7")
+        with refused("a lookup for a partition that does not exist", KafkaTimeoutError, *parts) as row:
             await ours.end_offsets([TopicPartition(name, 7)])
         tp = TopicPartition(name, 0)
         assert await ours.end_offsets([tp]) == {tp: 6}
@@ -248,6 +249,7 @@ async def test_a_record_that_cannot_be_deserialized(kafka, three) -> None:
 # ── groups ──
 
 
+@pytest.mark.scenario(2, where="real")
 @pytest.mark.asyncio
 async def test_a_broker_too_old_for_static_membership(kafka, three, group_id, monkeypatch) -> None:
     """A real broker that seems to be one of Kafka 2.2; a dynamic member works there."""
@@ -265,6 +267,45 @@ async def test_a_broker_too_old_for_static_membership(kafka, three, group_id, mo
         assert not proxy.sent("JoinGroup")
         row.then(await reads(proxy.bootstrap, name, group_id=group) + ", as a dynamic member")
         assert {join.api_version for join in proxy.sent("JoinGroup")} == {4}
+
+
+@pytest.mark.scenario(25, where="real")
+@pytest.mark.asyncio
+async def test_a_restart_into_a_full_group(kafka_factory, group_id) -> None:
+    """A static member at exactly group.max.size cannot replace itself; once its old session is gone it can."""
+    own = await asyncio.to_thread(lambda: kafka_factory(settings={"group.max.size": 1}))
+    group = group_id()
+    async with RawPeer.connect(own.bootstrap) as peer:
+        await peer.create_topic("orders")
+        await write(peer, "orders", 0, [b"0"])
+        before = RawMember(peer, group, ["orders"], instance_id="a")
+        await before.settle()
+        options = {"group_id": group, "group_instance_id": "a"}
+        parts = ("group.max.size", "A static member cannot restart into a full classic group")
+        with refused("a restart into a group at group.max.size", GroupMaxSizeReachedError, *parts) as row:
+            async with consumer(own.bootstrap, "orders", **options) as ours:
+                await ours.getone()
+        assert await before.heartbeat() == 0
+        await peer.leave(group, instance_id="a")
+        row.then(await reads(own.bootstrap, "orders", **options) + ", once its old session is gone")
+
+
+@pytest.mark.scenario(26, where="real")
+@pytest.mark.asyncio
+async def test_a_restart_with_another_assignor(kafka, three, group_id) -> None:
+    """The ghost of the old session knows only the old one; both must be rolled out together."""
+    name, group = await three(), group_id()
+    options = {"group_id": group, "group_instance_id": "a"}
+    async with RawPeer.connect(kafka.bootstrap) as peer:
+        before = RawMember(peer, group, [name], instance_id="a", protocols=[("sticky", subscription([name]))])
+        await before.settle()
+        parts = ("INCONSISTENT_GROUP_PROTOCOL", "names both the old and the new assignor")
+        with refused("a restart with another assignor", InconsistentGroupProtocolError, *parts) as row:
+            async with consumer(kafka.bootstrap, name, **options) as ours:
+                await ours.getone()
+        assert await before.heartbeat() == 0
+        await before.leave()
+        row.then(await reads(kafka.bootstrap, name, **options) + ", once its old session is gone")
 
 
 @pytest.mark.asyncio
@@ -324,7 +365,7 @@ async def test_a_simple_commit_beside_a_group(kafka, three, group_id) -> None:
         await member.settle()
         async with by_hand(kafka.bootstrap, name, group_id=group, auto_offset_reset="earliest") as ours:
             await asyncio.wait_for(ours.getone(), 10)
-            parts = ("UNKNOWN_MEMBER_ID",)
+            parts = ("UNKNOWN_MEMBER_ID", "give assigned partitions a group_id of their own")
             with refused("assign() and commit() under a live group's id", CommitFailedError, *parts) as row:
                 await ours.commit()
             assert await member.leave() == 0

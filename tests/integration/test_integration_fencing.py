@@ -220,33 +220,34 @@ async def test_a_follower_replaced_while_its_sync_is_parked_ends(kafka, topic, g
 async def test_a_leader_whose_follower_is_replaced_during_sync_rejoins_in_silence(kafka, topic, group_id) -> None:
     """Our SyncGroup is answered 27: one more join with the same member id, no callback for the lost generation."""
     name, group, heard = await topic(partitions=2), group_id(), Recorder()
-    async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
-        async with (
-            running(proxy.bootstrap, name, listener=heard, group_id=group, group_instance_id="a") as ours,
-            reading(ours) as reader,
-        ):
-            await ours.assigned()
-            follower, twin = (RawMember(peer, group, [name], instance_id="b") for _ in range(2))
-            proxy.clear()
-            hold = proxy.hold("SyncGroup", when="request")
-            first = asyncio.create_task(follower.settle())
-            await asyncio.wait_for(hold.reached.wait(), 10)
-            await in_group(peer, group, "CompletingRebalance", members=2)
-            second = asyncio.create_task(twin.settle())
-            with pytest.raises(RawError, match="SyncGroup answered 82"):
-                await asyncio.wait_for(first, 5)
-            await in_group(peer, group, "PreparingRebalance", members=2)
-            hold.release()
-            await asyncio.wait_for(second, 10)
-            await eventually(lambda: len(heard.calls) == 3)
-            assert reader.error is None
-            assert [sync.answer.error_code for sync in proxy.sent("SyncGroup")] == [27, 0]
-            joins = proxy.sent("JoinGroup")
-            assert [join.message.member_id for join in joins] == [ours.membership.member_id] * 2
-            assert heard.kinds == ["assigned", "revoked", "assigned"]
-            assert ours.membership.epoch == twin.generation == 3
-            assert ours.assignment() | twin.assignment == {(name, 0), (name, 1)}
-            await stays_member(twin, {"a": ours.membership.member_id, "b": twin.member_id})
+    async with (
+        recorded(kafka) as proxy,
+        RawPeer.connect(kafka.bootstrap) as peer,
+        running(proxy.bootstrap, name, listener=heard, group_id=group, group_instance_id="a") as ours,
+        reading(ours) as reader,
+    ):
+        await ours.assigned()
+        follower, twin = (RawMember(peer, group, [name], instance_id="b") for _ in range(2))
+        proxy.clear()
+        hold = proxy.hold("SyncGroup", when="request")
+        first = asyncio.create_task(follower.settle())
+        await asyncio.wait_for(hold.reached.wait(), 10)
+        await in_group(peer, group, "CompletingRebalance", members=2)
+        second = asyncio.create_task(twin.settle())
+        with pytest.raises(RawError, match="SyncGroup answered 82"):
+            await asyncio.wait_for(first, 5)
+        await in_group(peer, group, "PreparingRebalance", members=2)
+        hold.release()
+        await asyncio.wait_for(second, 10)
+        await eventually(lambda: len(heard.calls) == 3)
+        assert reader.error is None
+        assert [sync.answer.error_code for sync in proxy.sent("SyncGroup")] == [27, 0]
+        joins = proxy.sent("JoinGroup")
+        assert [join.message.member_id for join in joins] == [ours.membership.member_id] * 2
+        assert heard.kinds == ["assigned", "revoked", "assigned"]
+        assert ours.membership.epoch == twin.generation == 3
+        assert ours.assignment() | twin.assignment == {(name, 0), (name, 1)}
+        await stays_member(twin, {"a": ours.membership.member_id, "b": twin.member_id})
 
 
 @pytest.mark.parametrize("membership", ["default", "leave", "remain"])
@@ -277,18 +278,22 @@ async def test_closing_a_fenced_consumer_does_not_evict_its_twin(kafka, topic, g
 async def test_a_late_commit_for_a_partition_given_up_is_refused_here(kafka, topic, group_id) -> None:
     """The broker would take it, in the current generation, for any partition: it must not even be sent."""
     name, group = await topic(partitions=2), group_id()
-    async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
-        async with consumer(proxy.bootstrap, name, group_id=group, group_instance_id="a") as ours, reading(ours):
-            assert len(await ours.assigned()) == 2
-            other = RawMember(peer, group, [name], instance_id="b")
-            await asyncio.wait_for(other.settle(), 10)
-            (theirs,) = other.assignment
-            await ours.assigned()
-            assert ours.assignment() == {(name, 0), (name, 1)} - {theirs}
-            proxy.clear()
-            with pytest.raises(CommitFailedError, match="not assigned to this consumer any more") as caught:
-                await ours.commit({TopicPartition(*theirs): 7})
-            assert caught.value.offsets == {theirs: 7}
-            assert not proxy.sent("OffsetCommit")
-            assert await other.commit({theirs: 3}) == {theirs: 0}
-            assert await peer.committed(group, [theirs]) == {theirs: 3}
+    async with (
+        recorded(kafka) as proxy,
+        RawPeer.connect(kafka.bootstrap) as peer,
+        consumer(proxy.bootstrap, name, group_id=group, group_instance_id="a") as ours,
+        reading(ours),
+    ):
+        assert len(await ours.assigned()) == 2
+        other = RawMember(peer, group, [name], instance_id="b")
+        await asyncio.wait_for(other.settle(), 10)
+        (theirs,) = other.assignment
+        await ours.assigned()
+        assert ours.assignment() == {(name, 0), (name, 1)} - {theirs}
+        proxy.clear()
+        with pytest.raises(CommitFailedError, match="not assigned to this consumer any more") as caught:
+            await ours.commit({TopicPartition(*theirs): 7})
+        assert caught.value.offsets == {theirs: 7}
+        assert not proxy.sent("OffsetCommit")
+        assert await other.commit({theirs: 3}) == {theirs: 0}
+        assert await peer.committed(group, [theirs]) == {theirs: 3}

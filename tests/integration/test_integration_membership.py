@@ -346,6 +346,40 @@ async def test_a_member_cut_off_for_longer_than_its_session_comes_back(kafka, to
             assert reader.error is None
 
 
+@pytest.mark.scenario(28, where="real")
+@pytest.mark.asyncio
+async def test_a_coordinator_out_of_reach_for_longer_than_the_session(kafka, topic, group_id) -> None:
+    """When it is back: heartbeat 25, one join, no loop of joins; the reading goes on."""
+    name, group, heard = await topic(), group_id(), Recorder()
+    async with (
+        recorded(kafka) as proxy,
+        RawPeer.connect(kafka.bootstrap) as peer,
+        running(
+            proxy.bootstrap,
+            name,
+            listener=heard,
+            group_id=group,
+            group_instance_id="a",
+            session_timeout_ms=1000,
+            reconnect_backoff_max_ms=200,
+            retry_backoff_max_ms=200,
+        ) as ours,
+        reading(ours) as reader,
+    ):
+        everything = await ours.assigned()
+        await proxy.refuse()
+        proxy.cut_all()
+        await in_group(peer, group, "Empty")  # the session has expired
+        await write(peer, name, 0, [b"after"])
+        proxy.clear()
+        await proxy.accept()
+        await eventually(lambda: [record.value for record in reader.records] == [b"after"])
+        assert heard.calls == [("assigned", everything), ("lost", everything), ("assigned", everything)]
+        assert len(proxy.sent("JoinGroup")) == 1
+        assert await peer.member_ids(group) == {"a": ours.membership.member_id}
+        assert reader.error is None
+
+
 @pytest.mark.scenario(18, where="real")
 @pytest.mark.asyncio
 async def test_a_member_that_missed_a_generation_rejoins_with_its_member_id(kafka, topic, group_id) -> None:

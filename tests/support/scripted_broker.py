@@ -15,25 +15,17 @@ kafkastatic's own, which are proven byte for byte against Kafka's Java classes e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import itertools
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from ssl import SSLContext
 from typing import Any, NamedTuple, Self
 
 from kafkastatic._protocol.framing import decode_request, encode_response, request_class
-from kafkastatic._protocol.messages import (
-    REQUESTS,
-    api_versions,
-    describe_groups,
-    fetch,
-    join_group,
-    leave_group,
-    list_offsets,
-    metadata,
-    offset_commit,
-    offset_fetch,
-)
+from kafkastatic._protocol.messages import REQUESTS
 from kafkastatic._protocol.primitives import Request, Response
 from kafkastatic._records.encoder import encode_batch
 
@@ -53,6 +45,11 @@ class Call(NamedTuple):
     connection: int
     request: Any
 
+    @property
+    def messages(self) -> Any:
+        """The module of the request, which has the classes to answer it with."""
+        return sys.modules[type(self.request).__module__]
+
 
 Answer = Response | bytes | None
 Handler = Callable[[Call], Answer | Awaitable[Answer]]
@@ -61,19 +58,14 @@ Handler = Callable[[Call], Answer | Awaitable[Answer]]
 class Hold:
     """Requests of one API, parked."""
 
-    def __init__(self, broker: ScriptedBroker, api: str) -> None:
-        self._broker, self._api = broker, api
-        self._released = asyncio.Event()
-        self.code = 0
+    def __init__(self, forget: Callable[[], object]) -> None:
+        self._forget = forget
+        self.released: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def release(self, code: int = 0) -> None:
         """Answer those parked, with an error code or as usual; later ones are not parked any more."""
-        self.code = code
-        self._broker.holds.pop(self._api, None)
-        self._released.set()
-
-    async def wait(self) -> None:
-        await self._released.wait()
+        self._forget()
+        self.released.set_result(code)
 
 
 class _Peer(asyncio.Protocol):
@@ -116,7 +108,7 @@ class _Peer(asyncio.Protocol):
                 answer = None
             if isinstance(answer, Response):
                 version = call.version
-                if isinstance(answer, api_versions.ApiVersionsResponse) and answer.error_code:
+                if call.api == "ApiVersions" and getattr(answer, "error_code", 0):
                     version = 0  # KIP-511
                 answer = encode_response(answer, version, header.correlation_id)
             if answer is None:
@@ -137,9 +129,7 @@ class ScriptedBroker:
         peers: the open connections, by number.
     """
 
-    def __init__(
-        self, topics: Mapping[str, int] | None = None, *, ssl: SSLContext | None = None, port: int = 0
-    ) -> None:
+    def __init__(self, topics: Mapping[str, int] | None = None, ssl: SSLContext | None = None) -> None:
         self.topics = dict({"orders": 1} if topics is None else topics)
         self.calls: list[Call] = []
         self.advertised: tuple[str, int] | None = None
@@ -155,8 +145,8 @@ class ScriptedBroker:
         self._log: dict[tuple[str, int], list[tuple[int, bytes]]] = {}  # the offset behind each batch, and its bytes
         self._happened = asyncio.Event()
         self._handlers: dict[str, Handler] = {}
-        self._failures: dict[str, list[int]] = {}
-        self._drops: dict[str, int] = {}
+        self._failures: defaultdict[str, list[int]] = defaultdict(list)
+        self._drops: Counter[str] = Counter()
         self._delays: dict[str, float] = {}
         self.member_id = ""
         self.generation = 0
@@ -188,16 +178,16 @@ class ScriptedBroker:
 
     def fail_next(self, api: str, *codes: int) -> None:
         """The next answers carry these error codes; 0 is an ordinary one."""
-        self._failures.setdefault(api, []).extend(codes)
+        self._failures[api] += codes
 
     def hold(self, api: str) -> Hold:
         """Park the requests of an API until they are released."""
-        self.holds[api] = Hold(self, api)
+        self.holds[api] = Hold(lambda: self.holds.pop(api))
         return self.holds[api]
 
     def drop_connection(self, api: str, times: int = 1) -> None:
         """Close the connection instead of answering the next requests of an API."""
-        self._drops[api] = self._drops.get(api, 0) + times
+        self._drops[api] += times
 
     def delay(self, api: str, seconds: float) -> None:
         self._delays[api] = seconds
@@ -248,84 +238,65 @@ class ScriptedBroker:
         self.calls.append(call)
         self.happened()
         api = call.api
+        hold, code = self.holds.get(api), self._failures[api].pop(0) if self._failures[api] else 0
         if api in self._delays:
             await asyncio.sleep(self._delays[api])
-        codes = self._failures.get(api)
-        code = codes.pop(0) if codes else 0
-        if api in self.holds:
-            hold = self.holds[api]
-            await hold.wait()
-            code = hold.code or code
-        if self._drops.get(api, 0):
+        if hold is not None:
+            code = await asyncio.shield(hold.released) or code
+        if self._drops[api]:
             self._drops[api] -= 1
             return None
         handler = self._handlers.get(api) or getattr(self, f"_{APIS[api].__module__.rpartition('.')[2]}", None)
-        answer = refusal(call.request, code) if code or handler is None else handler(call)
+        answer = refusal(call, code) if code or handler is None else handler(call)
         return await answer if inspect.isawaitable(answer) else answer
 
     def _api_versions(self, call: Call) -> Response:
-        served = [
-            api_versions.ApiVersion(
-                api_key=cls.API_KEY, min_version=cls.MIN_VERSION, max_version=self.caps.get(name, cls.MAX_VERSION)
-            )
-            for name, cls in APIS.items()
-            if self.caps.get(name, 0) >= 0
-        ]
-        too_new = call.version > self.caps.get("ApiVersions", call.version)
-        return api_versions.ApiVersionsResponse(error_code=35 if too_new else 0, api_keys=served)
+        answer = call.request.RESPONSE()
+        if call.version > self.caps.get(call.api, call.version):
+            answer.error_code = 35
+        for name, cls in APIS.items():
+            highest = self.caps.get(name, cls.MAX_VERSION)
+            if highest >= 0:
+                served = call.messages.ApiVersion(api_key=cls.API_KEY, min_version=cls.MIN_VERSION, max_version=highest)
+                answer.api_keys.append(served)
+        return answer
 
     def _metadata(self, call: Call) -> Response:
         host, port = self.advertised or (self.host, self.port)
-        names = self.topics if call.request.topics is None else [topic.name for topic in call.request.topics]
-        return metadata.MetadataResponse(
-            brokers=[metadata.MetadataResponseBroker(node_id=NODE, host=host, port=port)],
-            cluster_id="scripted",
-            controller_id=NODE,
-            topics=[
-                metadata.MetadataResponseTopic(
-                    error_code=0 if name in self.topics else 3,
-                    name=name,
-                    topic_id=_topic_id(name) if name in self.topics else bytes(16),
-                    partitions=[
-                        metadata.MetadataResponsePartition(partition_index=index, leader_id=NODE, leader_epoch=0)
-                        for index in range(self.topics.get(name, 0))
-                    ],
-                )
-                for name in names
-            ],
-        )
+        answer, made = call.request.RESPONSE(cluster_id="scripted"), call.messages
+        answer.brokers.append(made.MetadataResponseBroker(node_id=NODE, host=host, port=port))
+        for name in self.topics if call.request.topics is None else [topic.name for topic in call.request.topics]:
+            topic = made.MetadataResponseTopic(name=name, error_code=3)
+            if name in self.topics:
+                topic.error_code, topic.topic_id = 0, _topic_id(name)
+            for index in range(self.topics.get(name, 0)):
+                entry = made.MetadataResponsePartition(partition_index=index, leader_id=NODE, leader_epoch=0)
+                topic.partitions.append(entry)
+            answer.topics.append(topic)
+        return answer
 
     def _find_coordinator(self, call: Call) -> Response:
         host, port = self.advertised or (self.host, self.port)
         return call.request.RESPONSE(node_id=NODE, host=host, port=port)
 
     def _join_group(self, call: Call) -> Response:
-        request, known = call.request, self.member_id
-        static = request.group_instance_id is not None
-        if request.member_id and request.member_id != known:
-            return refusal(request, 82 if static and known else 25)
-        if not request.member_id and not static and call.version >= 4:
-            self.member_id = f"dynamic-{next(self._members)}"
-            return join_group.JoinGroupResponse(error_code=79, member_id=self.member_id)
-        replaces = static and not request.member_id and bool(known and self._assignment)
+        request, instance_id = call.request, call.request.group_instance_id
+        if request.member_id and request.member_id != self.member_id:
+            return refusal(call, 82 if instance_id is not None and self.member_id else 25)
+        replaces = instance_id is not None and not request.member_id and bool(self.member_id and self._assignment)
         if not request.member_id:
-            self.member_id = f"{request.group_instance_id or 'dynamic'}-{next(self._members)}"
+            self.member_id = f"{instance_id or 'dynamic'}-{next(self._members)}"
+            if instance_id is None and call.version >= 4:
+                return request.RESPONSE(error_code=79, member_id=self.member_id)
         if not replaces:
             self.generation += 1
-        chosen = request.protocols[0]
-        return join_group.JoinGroupResponse(
-            generation_id=self.generation,
-            protocol_type="consumer",
-            protocol_name=chosen.name,
-            leader=self.member_id,
-            skip_assignment=replaces,
-            member_id=self.member_id,
-            members=[
-                join_group.JoinGroupResponseMember(
-                    member_id=self.member_id, group_instance_id=request.group_instance_id, metadata=chosen.metadata
-                )
-            ],
+        chosen, me = request.protocols[0], self.member_id
+        member = call.messages.JoinGroupResponseMember(
+            member_id=me, group_instance_id=instance_id, metadata=chosen.metadata
         )
+        answer = request.RESPONSE(generation_id=self.generation, leader=me, member_id=me, members=[member])
+        answer.protocol_type, answer.protocol_name, answer.skip_assignment = "consumer", chosen.name, replaces
+        return answer
 
     def _judge(self, request: Any, generation: int) -> int:
         """What the coordinator thinks of a member."""
@@ -337,119 +308,96 @@ class ScriptedBroker:
         code = self._judge(call.request, call.request.generation_id)
         if not code and call.request.assignments:
             self._assignment = call.request.assignments[0].assignment
-        return type(call.request).RESPONSE(error_code=code, assignment=b"" if code else self._assignment)
+        return call.request.RESPONSE(error_code=code, assignment=b"" if code else self._assignment)
 
     def _heartbeat(self, call: Call) -> Response:
-        return type(call.request).RESPONSE(error_code=self._judge(call.request, call.request.generation_id))
+        return refusal(call, self._judge(call.request, call.request.generation_id))
 
     def _leave_group(self, call: Call) -> Response:
         self.member_id, self._assignment = "", b""
         return call.request.RESPONSE(
-            members=[leave_group.MemberResponse(member_id=member.member_id) for member in call.request.members]
+            members=[call.messages.MemberResponse(member_id=m.member_id) for m in call.request.members]
         )
 
     def _describe_groups(self, call: Call) -> Response:
-        instance_id = self.member_id.rpartition("-")[0]
-        member = describe_groups.DescribedGroupMember(
-            member_id=self.member_id, group_instance_id=instance_id, client_id="scripted", client_host="/127.0.0.1"
+        answer = refusal(call, 0)
+        member = call.messages.DescribedGroupMember(
+            member_id=self.member_id, client_id="scripted", client_host="/127.0.0.1"
         )
-        found = [describe_groups.DescribedGroup(group_id=name, members=[member]) for name in call.request.groups]
-        return describe_groups.DescribeGroupsResponse(groups=found)
+        member.group_instance_id = self.member_id.rpartition("-")[0]
+        answer.groups[0].members.append(member)
+        return answer
 
     def _offset_commit(self, call: Call) -> Response:
         request = call.request
         code = self._judge(request, request.generation_id_or_member_epoch) if request.member_id else 0
-        if code:
-            return refusal(request, code)
-        for topic in request.topics:
-            for partition in topic.partitions:
-                self.committed[topic.name, partition.partition_index] = partition.committed_offset
-        return refusal(request, 0)
+        for topic in request.topics if not code else ():
+            for entry in topic.partitions:
+                self.committed[topic.name, entry.partition_index] = entry.committed_offset
+        return refusal(call, code)
 
     def _offset_fetch(self, call: Call) -> Response:
-        def found(name: str, index: int) -> offset_fetch.OffsetFetchResponsePartition:
-            offset = self.committed.get((name, index), -1)
-            return offset_fetch.OffsetFetchResponsePartition(partition_index=index, committed_offset=offset)
-
-        return call.request.RESPONSE(
-            topics=[
-                offset_fetch.OffsetFetchResponseTopic(
-                    name=topic.name, partitions=[found(topic.name, index) for index in topic.partition_indexes]
+        answer = refusal(call, 0)
+        for asked in call.request.topics:
+            topic = call.messages.OffsetFetchResponseTopic(name=asked.name)
+            for index in asked.partition_indexes:
+                offset = self.committed.get((asked.name, index), -1)
+                topic.partitions.append(
+                    call.messages.OffsetFetchResponsePartition(partition_index=index, committed_offset=offset)
                 )
-                for topic in call.request.topics
-            ]
-        )
+            answer.topics.append(topic)
+        return answer
 
     def _list_offsets(self, call: Call) -> Response:
-        answer = refusal(call.request, 0)
+        answer = refusal(call, 0)
         for asked, topic in zip(call.request.topics, answer.topics, strict=True):
-            for wanted, partition in zip(asked.partitions, topic.partitions, strict=True):
-                end = self.end(asked.name, wanted.partition_index)
-                partition.offset = end if wanted.timestamp == -1 else 0
+            for wanted, entry in zip(asked.partitions, topic.partitions, strict=True):
+                entry.offset = self.end(asked.name, wanted.partition_index) if wanted.timestamp == -1 else 0
         return answer
 
     async def _fetch(self, call: Call) -> Response:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(call.request.max_wait_ms / 1000):
-                while not any(self._found(call)):
+                while not any(data.records for topic in self._read(call).responses for data in topic.partitions):
                     await self._happened.wait()
-        except TimeoutError:
-            pass
-        found = iter(self._found(call))
-        answer = fetch.FetchResponse()
-        for topic in call.request.topics:
-            answer.responses.append(fetch.FetchableTopicResponse(topic=topic.topic, topic_id=topic.topic_id))
-            answer.responses[-1].partitions = [
-                fetch.PartitionData(
-                    partition_index=p.partition,
-                    high_watermark=self.end(self._name(topic), p.partition),
-                    records=next(found),
-                )
-                for p in topic.partitions
-            ]
+        return self._read(call)
+
+    def _read(self, call: Call) -> Any:
+        answer = call.request.RESPONSE()
+        for asked in call.request.topics:
+            name = asked.topic or next(name for name in self.topics if _topic_id(name) == asked.topic_id)
+            topic = call.messages.FetchableTopicResponse(topic=asked.topic, topic_id=asked.topic_id)
+            for wanted in asked.partitions:
+                log = self._log.get((name, wanted.partition), [])
+                records = b"".join(batch for end, batch in log if end > wanted.fetch_offset)
+                data = call.messages.PartitionData(partition_index=wanted.partition, records=records)
+                data.high_watermark = self.end(name, wanted.partition)
+                topic.partitions.append(data)
+            answer.responses.append(topic)
         return answer
-
-    def _found(self, call: Call) -> list[bytes]:
-        return [
-            b"".join(
-                batch for end, batch in self._log.get((self._name(topic), p.partition), []) if end > p.fetch_offset
-            )
-            for topic in call.request.topics
-            for p in topic.partitions
-        ]
-
-    def _name(self, topic: Any) -> str:
-        return topic.topic or next(name for name in self.topics if _topic_id(name) == topic.topic_id)
 
 
 def _topic_id(name: str) -> bytes:
     return name.encode()[:16].ljust(16, b"\1")
 
 
-_BY_PARTITION: dict[str, tuple[type[Any], type[Any]]] = {
-    "OffsetCommit": (offset_commit.OffsetCommitResponseTopic, offset_commit.OffsetCommitResponsePartition),
-    "ListOffsets": (list_offsets.ListOffsetsTopicResponse, list_offsets.ListOffsetsPartitionResponse),
-}
-
-
-def refusal(request: Any, code: int) -> Any:
+def refusal(call: Call, code: int) -> Any:
     """An answer that carries an error code wherever its API has the place for it."""
-    response = type(request).RESPONSE
-    if request.NAME in _BY_PARTITION:
-        topic, partition = _BY_PARTITION[request.NAME]
-        return response(
-            topics=[
-                topic(
-                    name=t.name,
-                    partitions=[partition(partition_index=p.partition_index, error_code=code) for p in t.partitions],
-                )
-                for t in request.topics
-            ]
-        )
-    if request.NAME == "Metadata":
-        return response(
-            topics=[metadata.MetadataResponseTopic(name=t.name, error_code=code) for t in request.topics or ()]
-        )
-    if request.NAME == "DescribeGroups":
-        return response(groups=[describe_groups.DescribedGroup(group_id=g, error_code=code) for g in request.groups])
-    return response(error_code=code) if "error_code" in response.__slots__ else response()
+    request, answer, made = call.request, call.request.RESPONSE(), call.messages
+    match call.api:
+        case "OffsetCommit" | "ListOffsets":
+            topic, entry = (
+                (made.OffsetCommitResponseTopic, made.OffsetCommitResponsePartition)
+                if call.api == "OffsetCommit"
+                else (made.ListOffsetsTopicResponse, made.ListOffsetsPartitionResponse)
+            )
+            for t in request.topics:
+                entries = [entry(partition_index=p.partition_index, error_code=code) for p in t.partitions]
+                answer.topics.append(topic(name=t.name, partitions=entries))
+        case "Metadata":
+            answer.topics = [made.MetadataResponseTopic(name=t.name, error_code=code) for t in request.topics or ()]
+        case "DescribeGroups":
+            answer.groups = [made.DescribedGroup(group_id=name, error_code=code) for name in request.groups]
+        case _ if "error_code" in answer.__slots__:
+            answer.error_code = code
+    return answer

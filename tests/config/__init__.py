@@ -1,0 +1,1 @@
+"""The options of the consumer, and where an instance id comes from."""

@@ -1,0 +1,277 @@
+"""What options may be, and what a wrong one is told."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import attrs
+import pytest
+
+from kafkastatic import Consumer
+from kafkastatic._group.assignors import RangeAssignor
+from kafkastatic.config import ConsumerConfig, option_names
+from kafkastatic.errors import ConfigError
+from kafkastatic.types import InstanceId
+
+MAX = 2**31 - 1
+
+
+def config(**options: Any) -> ConsumerConfig:
+    return ConsumerConfig.from_mapping({"bootstrap_servers": "localhost", **options})
+
+
+def refused(**options: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config(**options)
+    return str(caught.value)
+
+
+# ── names ──
+
+
+@pytest.mark.parametrize("name", ["group.instance.id", "group_instance_id", "group_instance.id"])
+def test_names_may_have_dots(name: str) -> None:
+    found = ConsumerConfig.from_mapping({"bootstrap.servers": "b1:1", "group.id": "g", name: "i-0"})
+
+    assert (found.bootstrap_servers, found.group_id, found.group_instance_id) == (("b1:1",), "g", "i-0")
+    assert isinstance(found.group_instance_id, InstanceId)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("session.timeout", "Did you mean 'session_timeout_ms'?"),
+        ("group_idd", "Did you mean 'group_id'?"),
+        ("boostrap.servers", "Did you mean 'bootstrap_servers'?"),
+        ("value_deserialiser", "Did you mean 'value_deserializer'?"),
+        ("key.deserializer", "key_deserializer is an argument of Consumer itself."),
+        ("zzz", "See docs for the options."),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_one(name: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ConsumerConfig.from_mapping({"bootstrap_servers": "b1", name: 1})
+
+    assert str(caught.value) == f"{name!r} is not an option of the consumer. {hint}"
+
+
+def test_an_unknown_keyword_of_the_consumer_too() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'enable_auto_commit'"):
+        Consumer("orders", bootstrap_servers="b1", enable_autocommit=False)  # type: ignore[call-arg]  # pyright: ignore
+
+
+def test_a_name_in_both_spellings_is_refused() -> None:
+    assert refused(**{"group_id": "a", "group.id": "b"}) == "group_id is given twice, in both spellings. Give it once."
+
+
+def test_the_servers_have_to_be_named() -> None:
+    with pytest.raises(ConfigError, match=r"bootstrap_servers is missing\. Name at least one broker"):
+        ConsumerConfig.from_mapping({"group_id": "g"})
+
+
+# ── types ──
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("group_id", 5, "must be a str, got 5"),
+        ("group_id", b"g", "must be a str, got b'g'"),
+        ("group_instance_id", 5, "must be a str, got 5"),
+        ("client_id", None, "must be a str, got None"),
+        ("client_id", 5, "must be a str, got 5"),
+        ("client_rack", 5, "must be a str, got 5"),
+        ("session_timeout_ms", "45000", "must be an int, got '45000'"),
+        ("session_timeout_ms", 45000.0, "must be an int, got 45000.0"),
+        ("session_timeout_ms", True, "must be an int, got True"),
+        ("session_timeout_ms", None, "must be an int, got None"),
+        ("drain_timeout_ms", "1", "must be an int, got '1'"),
+        ("enable_auto_commit", "false", "must be True or False, got 'false'"),
+        ("enable_auto_commit", 0, "must be True or False, got 0"),
+        ("check_crcs", None, "must be True or False, got None"),
+        ("auto_offset_reset", "newest", "must be 'latest', 'earliest' or 'none', got 'newest'"),
+        ("auto_offset_reset", None, "must be 'latest', 'earliest' or 'none', got None"),
+        ("auto_offset_reset", [], "must be 'latest', 'earliest' or 'none', got []"),
+        ("ssl_context", True, "must be an ssl.SSLContext, got True"),
+        ("partition_assignment_strategy", None, "must be a name, an Assignor, or several, got None"),
+        ("partition_assignment_strategy", ["range", 5], "must be a name, an Assignor, or several, got ['range', 5]"),
+        ("partition_assignment_strategy", RangeAssignor, "must be a name, an Assignor, or several, got <class"),
+    ],
+)
+def test_a_wrong_type_is_told(name: str, value: object, words: str) -> None:
+    assert f"{name} {words}" in refused(**{"group_id": "g", name: value})
+
+
+@pytest.mark.parametrize("value", [None, 5, b"b1:1", [5], ["b1", None], {"b1": 1}.values()])
+def test_servers_of_a_wrong_type_are_told(value: object) -> None:
+    with pytest.raises(ConfigError, match="bootstrap_servers must be a str or several, got "):
+        ConsumerConfig.from_mapping({"bootstrap_servers": value})
+
+
+# ── ranges, and what contradicts what ──
+
+SMALLEST = {
+    "fetch_min_bytes": 0,
+    "fetch_max_wait_ms": 0,
+    "retry_backoff_ms": 0,
+    "retry_backoff_max_ms": 0,
+    "reconnect_backoff_ms": 0,
+    "reconnect_backoff_max_ms": 0,
+    "drain_timeout_ms": 0,
+}
+NUMBERS = sorted(field.name for field in attrs.fields(ConsumerConfig) if "int" in str(field.type).split(" | "))
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_have_their_range(name: str) -> None:
+    smallest = SMALLEST.get(name, 1)
+    for value in (smallest - 1, MAX + 1):
+        assert f"{name} must be between {smallest} and {MAX}, got {value}." in refused(**{name: value})
+    room = {"session_timeout_ms": MAX, "request_timeout_ms": MAX, "fetch_max_wait_ms": 0, "heartbeat_interval_ms": 1}
+    for value in (max(smallest, 2), MAX - 1):
+        assert getattr(config(**{**room, name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"group_id": ""}, "group_id is empty."),
+        ({"group_instance_id": "a"}, "group_instance_id is given without a group_id. Set group_id too."),
+        (
+            {"session_timeout_ms": 3000},
+            "heartbeat_interval_ms=3000 must be below session_timeout_ms=3000."
+            " A third of the session timeout, or less, is usual.",
+        ),
+        (
+            {"request_timeout_ms": 10, "fetch_max_wait_ms": 10},
+            "fetch_max_wait_ms=10 must be below request_timeout_ms=10.",
+        ),
+        ({"partition_assignment_strategy": ""}, "partition_assignment_strategy is empty. Leave it out for 'range'."),
+        ({"partition_assignment_strategy": []}, "partition_assignment_strategy is empty. Leave it out for 'range'."),
+    ],
+)
+def test_options_that_cannot_work_are_told(options: dict[str, Any], message: str) -> None:
+    assert refused(**options) == message
+
+
+def test_a_config_and_options_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"Both config and the options \['group_id'\] are given"):
+        Consumer("orders", config=config(), group_id="g")
+
+
+def test_a_config_is_a_value() -> None:
+    assert config(group_id="g") == config(**{"group.id": "g"})
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        config().group_id = "h"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    assert attrs.evolve(config(), group_id="g") == config(group_id="g")
+    assert option_names() == {field.name for field in attrs.fields(ConsumerConfig)}
+
+
+def test_secrets_are_not_shown() -> None:
+    context = ssl.create_default_context()
+    found = config(ssl_context=context)
+
+    assert found.ssl_context is context
+    assert "ssl" not in repr(found)
+
+
+# ── converters ──
+
+
+class Custom:
+    name = "custom"
+
+    def assign(self, partitions: object, members: object) -> dict[str, list[Any]]:
+        return {}
+
+
+CUSTOM = Custom()
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("range", ("range",)),
+        (" range , mine,", ("range", "mine")),
+        (["range", "mine"], ("range", "mine")),
+        (CUSTOM, (CUSTOM,)),
+        ((CUSTOM, "range"), (CUSTOM, "range")),
+    ],
+)
+def test_assignors_are_named_or_given(value: Any, found: object) -> None:
+    assert config(partition_assignment_strategy=value).partition_assignment_strategy == found
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ({}, 30.0),
+        ({"max_poll_interval_ms": 10_000}, 5.0),
+        ({"drain_timeout_ms": 250}, 0.25),
+        ({"drain_timeout_ms": 0}, 0),
+    ],
+)
+def test_the_drain_timeout_follows_the_rebalance_timeout(options: dict[str, int], seconds: float) -> None:
+    assert config(**options).drain_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("broker:9093", ("broker:9093",)),
+        ("broker", ("broker:9092",)),
+        ("a:1,b:2", ("a:1", "b:2")),
+        (" a:1 , b ,", ("a:1", "b:9092")),
+        (["a:1", " b:2 "], ("a:1", "b:2")),
+        (("a", ""), ("a:9092",)),
+        ("Broker.Example.COM:9092", ("broker.example.com:9092",)),
+        ("kafka_1.local-net:09092", ("kafka_1.local-net:9092",)),
+        ("127.0.0.1:65535", ("127.0.0.1:65535",)),
+        ("::1", ("[::1]:9092",)),
+        ("[::1]", ("[::1]:9092",)),
+        ("[::1]:9093,[FE80::1%eth0]:1", ("[::1]:9093", "[fe80::1%eth0]:1")),
+        ("2001:DB8:0:0::9092", ("[2001:db8::9092]:9092",)),
+    ],
+)
+def test_servers_are_read(value: object, found: tuple[str, ...]) -> None:
+    """In one normal form, by which a process knows its clusters apart."""
+    assert config(bootstrap_servers=value).bootstrap_servers == found
+
+
+@pytest.mark.parametrize("value", ["", " , ", [], ()])
+def test_no_server_at_all_is_told(value: object) -> None:
+    assert refused(bootstrap_servers=value) == ("bootstrap_servers is empty. Name at least one broker as 'host:port'.")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        ":9092",
+        "a:",
+        "a:0",
+        "a:65536",
+        "a:999999",
+        "a:b",
+        "a:-1",
+        "a:1:2",
+        "a:１",
+        "a:²",
+        "a b:1",
+        "PLAINTEXT://a:1",
+        "a:1/topic",
+        "user@a:1",
+        "[::1",
+        "::1]",
+        "[]:1",
+        "[a]:1",
+        "[::1]x",
+        "[::1]1",
+        "bröker:1",
+        "a\n:1",
+    ],
+)
+def test_a_server_that_is_none_is_told(junk: str) -> None:
+    assert refused(bootstrap_servers=["ok:1", junk]) == (
+        f"bootstrap_servers holds {junk!r}. Write each server as 'host:port'."
+    )
