@@ -381,19 +381,21 @@ def _topic_id(name: str) -> bytes:
     return name.encode()[:16].ljust(16, b"\1")
 
 
+_ENTRIES = {
+    "OffsetCommit": ("OffsetCommitResponseTopic", "OffsetCommitResponsePartition"),
+    "ListOffsets": ("ListOffsetsTopicResponse", "ListOffsetsPartitionResponse"),
+}
+
+
 def refusal(call: Call, code: int) -> Any:
     """An answer that carries an error code wherever its API has the place for it."""
     request, answer, made = call.request, call.request.RESPONSE(), call.messages
     match call.api:
         case "OffsetCommit" | "ListOffsets":
-            topic, entry = (
-                (made.OffsetCommitResponseTopic, made.OffsetCommitResponsePartition)
-                if call.api == "OffsetCommit"
-                else (made.ListOffsetsTopicResponse, made.ListOffsetsPartitionResponse)
-            )
-            for t in request.topics:
-                entries = [entry(partition_index=p.partition_index, error_code=code) for p in t.partitions]
-                answer.topics.append(topic(name=t.name, partitions=entries))
+            topic, entry = (getattr(made, name) for name in _ENTRIES[call.api])
+            for asked in request.topics:
+                entries = [entry(partition_index=p.partition_index, error_code=code) for p in asked.partitions]
+                answer.topics.append(topic(name=asked.name, partitions=entries))
         case "Metadata":
             answer.topics = [made.MetadataResponseTopic(name=t.name, error_code=code) for t in request.topics or ()]
         case "DescribeGroups":
