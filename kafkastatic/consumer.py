@@ -13,10 +13,10 @@ import contextlib
 import copy
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 
 import anyio
 
@@ -38,11 +38,28 @@ V2 = TypeVar("V2")
 Offset = int | tuple[int, str] | OffsetAndMetadata
 
 
-class Batch(NamedTuple, Generic[K, V]):
-    """Consecutive records of one partition."""
+class Batch(Generic[K, V]):
+    """Consecutive records of one partition; iterable.
 
-    tp: TopicPartition
-    records: list[ConsumerRecord[K, V]]
+    Attributes:
+        tp: the partition.
+        records: at least one.
+    """
+
+    __slots__ = ("records", "tp")
+
+    def __init__(self, tp: TopicPartition, records: list[ConsumerRecord[K, V]]) -> None:
+        self.tp = tp
+        self.records = records
+
+    def __iter__(self) -> Iterator[ConsumerRecord[K, V]]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        return f"Batch({self.tp}, {len(self.records)} records from offset {self.records[0].offset})"
 
 
 class Consumer(Generic[K, V]):
@@ -180,6 +197,8 @@ class Consumer(Generic[K, V]):
         Raises:
             IllegalStateError: if called from a rebalance callback, which it would have to wait for.
         """
+        if membership not in ("default", "leave", "remain"):
+            raise ValueError(f"membership must be 'default', 'leave' or 'remain', got {membership!r}")
         if self._client.in_callback:
             raise IllegalStateError("aclose() inside a rebalance callback would wait for itself.", remedy="Use stop().")
         leave = membership == "leave" or (membership == "default" and self._config.group_instance_id is None)
@@ -223,9 +242,10 @@ class Consumer(Generic[K, V]):
             KafkaError: as iteration.
         """
         cursor = await self._client.hand_out.next()
-        if cursor is None:
+        record = None if cursor is None else next(cursor.iterator, None)
+        if record is None:
             raise ConsumerClosedError("The consumer was stopped.")
-        return cast("ConsumerRecord[K, V]", next(cursor.iterator))
+        return cast("ConsumerRecord[K, V]", record)
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -236,22 +256,23 @@ class Consumer(Generic[K, V]):
             partitions: records of these only.
             max_records: `max_poll_records` if not given.
         """
-        limit = self._config.max_poll_records if max_records is None else max_records
-        if limit < 1:
-            raise ValueError(f"max_records must be at least 1, got {limit}")
+        limit = self._limit(max_records)
         only = frozenset(partitions) or None
         found: dict[TopicPartition, list[ConsumerRecord[K, V]]] = {}
-        with anyio.move_on_after(timeout_ms / 1000):
-            cursor = await self._client.hand_out.next(only)
-            if cursor is None:
-                return found
+        cursor = await self._client.hand_out.next(only, timeout_ms / 1000)
+        if cursor is not None:
             for tp, records in self._client.hand_out.take(cursor, limit, only):
                 found.setdefault(tp, []).extend(cast("list[ConsumerRecord[K, V]]", records))
         return found
 
+    def _limit(self, max_records: int | None) -> int:
+        if max_records is not None and max_records < 1:
+            raise ValueError(f"max_records must be at least 1, got {max_records}")
+        return max_records or self._config.max_poll_records
+
     async def batches(self, max_records: int | None = None) -> AsyncGenerator[Batch[K, V], None]:
         """Records in batches of one partition each, in the order of the log. Rules as for single records."""
-        limit = self._config.max_poll_records if max_records is None else max_records
+        limit = self._limit(max_records)
         while True:
             cursor = await self._client.hand_out.next()
             if cursor is None:
@@ -273,21 +294,26 @@ class Consumer(Generic[K, V]):
         self._need_group("commit")
         wanted = self._offsets_to_commit(offsets)
         with client.call("commit()"):
-            if client.failing and not client.in_callback:
-                await anyio.sleep_forever()  # until it is known what ends the consumer, and this call
+            await self._meet_the_end()
             self._refuse_after_expiry(wanted)
-            if wanted:
-                try:
-                    await client.offsets.commit(wanted, client.positions.__contains__)
-                except CommitFailedError as error:
-                    cause = error.__cause__
-                    if client.in_callback and isinstance(cause, FencedError):
-                        raise copy.copy(cause) from None  # at once: the consumer's end waits for the callback
-                    if not client.in_callback and (client.failing or isinstance(cause, FencedError)):
-                        await anyio.sleep_forever()  # the membership ends for the same cause, and ends this call
-                    raise
-                client.consumption.committed(wanted)
-                client.assignment.asked()
+            if not wanted:
+                return
+            try:
+                await client.commits.commit(wanted)
+            except CommitFailedError as error:
+                if client.in_callback and isinstance(error.__cause__, FencedError):
+                    raise copy.copy(error.__cause__) from None  # at once: the consumer's end waits for the callback
+                await self._meet_the_end()
+                raise
+            client.assignment.asked()
+
+    async def _meet_the_end(self) -> None:
+        """When the membership is ending with an error, wait for it: it ends this call too."""
+        client = self._client
+        if client.membership is not None and not client.manual and not client.in_callback:
+            await client.membership.handled()
+            if client.failing:
+                await anyio.sleep_forever()
 
     def _offsets_to_commit(
         self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None
@@ -321,7 +347,6 @@ class Consumer(Generic[K, V]):
         with self._client.call("committed()"):
             found = (await self._client.offsets.committed([tp]))[tp]
             return found.offset if found is not None else None
-        raise AssertionError  # call() has raised
 
     def _need_group(self, what: str) -> None:
         if self._config.group_id is None:
@@ -341,7 +366,6 @@ class Consumer(Generic[K, V]):
                     client.consumption.settle()
                     return state.handed
                 await client.offsets.resolve(client.positions, [state])
-        raise AssertionError  # call() has raised
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on at `offset`, whatever was handed out. Passes a record that could not be delivered.
@@ -375,7 +399,6 @@ class Consumer(Generic[K, V]):
                 if value is not None:
                     self.seek(tp, value.offset)
             return {tp: value.offset if value is not None else None for tp, value in found.items()}
-        raise AssertionError  # call() has raised
 
     def _seek_by_time(self, partitions: tuple[TopicPartition, ...], timestamp: int) -> None:
         self._client.check()
@@ -425,14 +448,12 @@ class Consumer(Generic[K, V]):
             raise ValueError("timestamps must not be negative")
         with self._client.call("offsets_for_times()"):
             return await self._client.offsets.by_time(wanted)
-        raise AssertionError  # call() has raised
 
     async def _ends(self, partitions: Iterable[TopicPartition], timestamp: int) -> dict[TopicPartition, int]:
         wanted = {TopicPartition(*tp): timestamp for tp in partitions}
         with self._client.call("the lookup of offsets"):
             found = await self._client.offsets.by_time(wanted)
             return {tp: end.offset for tp, end in found.items() if end is not None}
-        raise AssertionError  # call() has raised
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """The offset behind the partition's last readable record, as of the last fetch."""
@@ -456,13 +477,15 @@ class Consumer(Generic[K, V]):
             raise IllegalStateError("Partitions were assigned by hand.", remedy="Use either subscribe() or assign().")
         if client.started:
             client.check()
+            if client.membership is None:
+                raise IllegalStateError("Without a group, topics are given before the start.", remedy="Set group_id.")
         client.assignment.listener = listener
         client.topics = names
+        client.metadata.track(names)
+        if not names:
+            client.assignment.do_not_drain()
         if client.membership is not None:
-            client.metadata.track(names)
             client.membership.feed(m.SubscriptionChanged(names))
-        elif client.started:
-            raise IllegalStateError("Without a group, topics are given before the start.", remedy="Set group_id.")
 
     def unsubscribe(self) -> None:
         """Give all partitions up; the consumer stays open, and its listener is told."""
@@ -484,10 +507,7 @@ class Consumer(Generic[K, V]):
         if client.started:
             client.check()
         client.manual = True
-        wanted = frozenset(TopicPartition(*tp) for tp in partitions)
-        client.consumption.forget(client.positions.partitions() - wanted)
-        client.positions.add(wanted - client.positions.partitions())
-        client.metadata.track({tp.topic for tp in wanted})
+        client.reassign(frozenset(TopicPartition(*tp) for tp in partitions))
         self._moved()
 
     def assignment(self) -> frozenset[TopicPartition]:
@@ -501,7 +521,7 @@ class Consumer(Generic[K, V]):
             KafkaError: what ended the consumer.
         """
         client = self._client
-        client.check()
+        client.check_readable()
         if client.membership is not None and not client.manual:
             await client.membership.joined.wait()
             client.check()

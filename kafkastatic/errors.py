@@ -164,7 +164,7 @@ class FencedInstanceIdError(FencedError):
     Terminal: the consumer never rejoins by itself, which would evict the present owner.
 
     Attributes:
-        owner: who has the id now, `"client-id at host"`, or `None` when that could not be found out.
+        owner: who has the id now, as the coordinator describes it, or `None` when that could not be found out.
     """
 
     code = 82
@@ -277,7 +277,6 @@ class UnknownTopicOrPartitionError(BrokerError):
 class TopicAuthorizationFailedError(BrokerError):
     code = 29
     name = "TOPIC_AUTHORIZATION_FAILED"
-    fatal = True
     remedy = "Grant this principal READ and DESCRIBE on the topic."
 
 

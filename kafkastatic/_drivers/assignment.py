@@ -8,13 +8,12 @@ from contextvars import ContextVar
 
 import anyio
 
+from kafkastatic._drivers.commits import CommitDriver
 from kafkastatic._drivers.log import EventLog
-from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import CommitFailedError
-from kafkastatic.types import OffsetAndMetadata, RebalanceListener, TopicPartition
+from kafkastatic.types import RebalanceListener, TopicPartition
 
 Partitions = frozenset[TopicPartition]
 
@@ -33,7 +32,7 @@ class AssignmentDriver:
         self,
         config: ConsumerConfig,
         consumption: Consumption,
-        offsets: OffsetsDriver,
+        commits: CommitDriver,
         runtime: Runtime,
         log: EventLog,
         *,
@@ -42,12 +41,12 @@ class AssignmentDriver:
         self.listener: RebalanceListener | None = None
         self._config = config
         self._consumption = consumption
-        self._offsets = offsets
+        self._commits = commits
         self._runtime = runtime
         self._log = log
         self._changed = changed
-        self._asked = anyio.Event()
-        self._closing = False
+        self._draining: anyio.Event | None = None  # while a revoke waits for the next ask
+        self._no_drain = self._closing = False
         self._revoking: anyio.CancelScope | None = None
         self._callback: object = None
         self._told: Partitions = frozenset()  # partitions whose on_partitions_revoked has begun
@@ -59,17 +58,23 @@ class AssignmentDriver:
 
     def asked(self) -> None:
         """The application asked for its next record, or gave up what it had in hand."""
-        asked, self._asked = self._asked, anyio.Event()
-        asked.set()
+        if self._draining is not None:
+            self._draining.set()
 
     def close(self) -> None:
-        """Nobody will ask for a next record any more: do not wait for it."""
+        """Nobody will ask for a next record any more."""
         self._closing = True
+        self.do_not_drain()
+
+    def do_not_drain(self) -> None:
+        """The application itself gives its partitions up: do not wait for it to ask again."""
+        self._no_drain = True
         self.asked()
 
     async def assign(self, added: Partitions) -> None:
         """Own `added` too; nothing of them is fetched before the callback is done, so that it may seek."""
         self._told -= added
+        self._no_drain = self._closing
         positions = self._consumption.positions
         positions.add(added)
         for tp in added:
@@ -83,21 +88,37 @@ class AssignmentDriver:
         self._changed()
 
     async def revoke(self, partitions: Partitions, deadline: float) -> None:
-        """Stop handing out, wait until `deadline` for the record in hand, call back, commit what is consumed."""
-        self._consumption.hold(partitions)
+        """Stop handing out, wait until `deadline` for the record in hand, call back, commit what is consumed.
+
+        All of it ends with the rebalance timeout, at which the group goes on without us.
+        """
+        held = partitions & self._consumption.positions.partitions()
+        if not held:
+            return  # lost before this began
+        limit = self._runtime.now() + self._config.max_poll_interval_ms / 1000
+        self._consumption.hold(held)
         with anyio.CancelScope() as scope:
             self._revoking = scope
-            await self._drain(partitions, deadline)
-        self._told = partitions if not scope.cancelled_caught else frozenset()
-        if self._told and self.listener is not None:
-            await self._call(self.listener.on_partitions_revoked, partitions)
-        if not scope.cancel_called:
-            with anyio.CancelScope(deadline=self._runtime.now() + self._grace) as scope:
+            await self._drain(held, deadline)
+        lost = scope.cancelled_caught
+        if not lost:
+            self._told = held
+            await self._call_until(limit, held)
+            with anyio.CancelScope(deadline=limit) as scope:
                 self._revoking = scope
-                await self._commit_consumed(partitions)
+                if self._config.enable_auto_commit and held <= self._consumption.positions.partitions():
+                    await self._commits.auto(lambda: self._consumption.consumed_offsets(held), "on_revoke")
         self._revoking = None
-        self._consumption.forget(partitions)
+        self._consumption.forget(held)
         self._changed()
+
+    async def _call_until(self, limit: float, partitions: Partitions) -> None:
+        if self.listener is None:
+            return
+        with anyio.CancelScope(deadline=limit) as scope:
+            await self._call(self.listener.on_partitions_revoked, partitions)
+        if scope.cancelled_caught:
+            self._log.error("revoke_timeout", callback="on_partitions_revoked", partitions=len(partitions))
 
     def drop(self, partitions: Partitions) -> None:
         """Forget partitions at once; a revoke under way is cut short."""
@@ -112,36 +133,14 @@ class AssignmentDriver:
         if untold and self.listener is not None:
             await self._call(self.listener.on_partitions_lost, untold)
 
-    @property
-    def _grace(self) -> float:
-        """Seconds for the commit of a revoke."""
-        return min(self._config.default_api_timeout_ms, self._config.max_poll_interval_ms) / 1000
-
     async def _drain(self, partitions: Partitions, deadline: float) -> None:
         with anyio.CancelScope(deadline=deadline) as scope:
-            while not self._closing:
-                asked = self._asked
-                if not self._consumption.in_hand().keys() & partitions:
-                    return
-                await asked.wait()
+            while not self._no_drain and self._consumption.in_hand().keys() & partitions:
+                self._draining = anyio.Event()
+                await self._draining.wait()
+        self._draining = None
         if scope.cancelled_caught:
             self._log.warning("drain_timeout", in_hand=str(self._consumption.last_in_hand()))
-
-    async def _commit_consumed(self, partitions: Partitions) -> None:
-        if self._config.enable_auto_commit:
-            await self.commit(self._consumption.consumed_offsets(partitions), "on_revoke")
-
-    async def commit(self, offsets: dict[TopicPartition, int], when: str) -> None:
-        """Commit without the application's doing: a refusal is an event, the records are delivered again."""
-        if not offsets or self._config.group_id is None:
-            return
-        full = {tp: OffsetAndMetadata(offset) for tp, offset in offsets.items()}
-        try:
-            await self._offsets.commit(full, self._consumption.positions.__contains__)
-        except CommitFailedError as error:
-            self._log.warning("auto_commit_failed", when=when, error=str(error))
-        else:
-            self._consumption.committed(full)
 
     async def _call(self, callback: Callable[[Partitions], object], partitions: Partitions) -> None:
         self._callback = object()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import cast
 
 import anyio
+from anyio.abc import TaskGroup
 
 from kafkastatic import _cluster
 from kafkastatic._drivers.assignment import AssignmentDriver
+from kafkastatic._drivers.commits import CommitDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.fetching import FetchDriver
 from kafkastatic._drivers.handout import Deserializer, HandOut
@@ -37,7 +39,7 @@ from kafkastatic.errors import (
     KafkaTimeoutError,
     ProtocolError,
 )
-from kafkastatic.types import ClusterSnapshot, Membership, TopicPartition
+from kafkastatic.types import ClusterSnapshot, Membership, OffsetAndMetadata, TopicPartition
 
 ABORT_TIMEOUT = 0.5
 """Seconds that a close which was cancelled, or ran out of time, may still take."""
@@ -48,6 +50,7 @@ class Client:
 
     Attributes:
         fatal: what ended the consumer, the first of it.
+        closing: a close has begun.
         poll_expiry: the last time that `max_poll_interval_ms` was exceeded: the record in hand and seconds beyond.
     """
 
@@ -72,14 +75,22 @@ class Client:
             self.positions, check_crcs=config.check_crcs, max_decompressed=config.max_decompressed_batch_bytes
         )
         self.coordinator = Coordinator(config, self.pool, runtime, self.log) if config.group_id else None
-        self.offsets = OffsetsDriver(
-            config, self.pool, self.metadata, self.coordinator, runtime, identity=self.identity, rejected=self._rejected
+        self.offsets = OffsetsDriver(config, self.pool, self.metadata, self.coordinator, runtime)
+        self.commits = CommitDriver(
+            config,
+            self.coordinator,
+            self.consumption,
+            runtime,
+            self.log,
+            identity=self.identity,
+            rejected=self._rejected,
         )
         self.hand_out = HandOut(
             self.consumption,
+            runtime,
             key_deserializer,
             value_deserializer,
-            check=self._check_ask,
+            check=self.check_readable,
             asked=self._asked,
             emptied=lambda: self.fetch.wake(),
         )
@@ -94,18 +105,19 @@ class Client:
             arrived=self.hand_out.arrived,
         )
         self.assignment = AssignmentDriver(
-            config, self.consumption, self.offsets, runtime, self.log, changed=self._assignment_changed
+            config, self.consumption, self.commits, runtime, self.log, changed=self._assignment_changed
         )
         self.membership = self._member() if self.coordinator else None
         self.manual = False
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
+        self._tasks: TaskGroup | None = None
         self._ready = anyio.Event()
         self._close_wanted = anyio.Event()
-        self._closing = False
+        self.closing = False
         self._leave = False
         self._met = False
-        self._calls: set[anyio.CancelScope] = set()
+        self.calls: set[anyio.CancelScope] = set()
         self._last_error: KafkaError | None = None
 
     def _member(self) -> MembershipDriver:
@@ -147,15 +159,15 @@ class Client:
 
     def check(self) -> None:
         """Raise what ended the consumer; raise if it was not started, or was closed."""
-        self._raise_fatal()
-        if self._supervisor is None and not self._closing:
+        self.raise_fatal()
+        if self._supervisor is None and not self.closing:
             raise IllegalStateError("The consumer was not started.", remedy="Use 'async with', or await start() first.")
-        if self._closing and not self.in_callback:
+        if self.closing and not self.in_callback:
             raise ConsumerClosedError("The consumer was closed.", remedy="Make a new Consumer.")
 
     def check_startable(self) -> None:
         """Raise if the consumer was started, or closed, already."""
-        if self._closing:
+        if self.closing:
             raise ConsumerClosedError("The consumer was closed.", remedy="Make a new Consumer.")
         if self._supervisor is not None:
             raise IllegalStateError("The consumer was started already.")
@@ -163,14 +175,15 @@ class Client:
     def raise_unmet(self) -> None:
         """Raise what ended the consumer, if no call has raised it yet."""
         if not self._met:
-            self._raise_fatal()
+            self.raise_fatal()
 
-    def _raise_fatal(self) -> None:
+    def raise_fatal(self) -> None:
         if self.fatal is not None:
             self._met = True
             raise _fresh(self.fatal)
 
-    def _check_ask(self) -> None:
+    def check_readable(self) -> None:
+        """Raise as `check`, and if there is nothing to read."""
         self.check()
         if not self.topics and not self.manual:
             raise IllegalStateError("There is nothing to read.", remedy="subscribe() to topics or assign() partitions.")
@@ -185,27 +198,9 @@ class Client:
         """Whether the application's rebalance callback is calling."""
         return self.assignment.in_callback
 
-    @contextmanager
-    def call(self, what: str, timeout: float | None = None) -> Generator[None]:
+    def call(self, what: str) -> Call:
         """Bound one call of the application: by time (`default_api_timeout_ms`), and by the consumer's end."""
-        self.check()
-        seconds = self.config.default_api_timeout_ms / 1000 if timeout is None else timeout
-        scope = anyio.CancelScope(deadline=self.runtime.now() + seconds)
-        self.offsets.last_error = None
-        if not self.in_callback:  # a callback's calls go on while the consumer is closing
-            self._calls.add(scope)
-        try:
-            with scope:
-                yield
-        finally:
-            self._calls.discard(scope)
-        if scope.cancelled_caught:
-            self._raise_fatal()
-            if self._closing and self.runtime.now() < scope.deadline:
-                raise ConsumerClosedError(f"{what} was under way when the consumer was closed.")
-            last = self.offsets.last_error
-            why = f": {last}" if last else "."
-            raise KafkaTimeoutError(f"{what} did not end within {seconds:.3g} s{why}") from last
+        return Call(self, what)
 
     def fail(self, error: BaseException) -> None:
         """End with this error: it is raised from every pending and later call. The first one counts."""
@@ -216,7 +211,7 @@ class Client:
     def _last_words(self) -> None:
         self._close_wanted.set()
         self.hand_out.arrived()
-        for scope in self._calls:
+        for scope in self.calls:
             scope.cancel()
 
     # ── start and close ──
@@ -242,8 +237,8 @@ class Client:
             self.fatal = self._why_not_ready(limit)
         if self.fatal is not None:
             await self._abort()
-            self._raise_fatal()
-        if self._closing:
+            self.raise_fatal()
+        if self.closing:
             raise ConsumerClosedError("start() was under way when the consumer was closed.")
 
     def _why_not_ready(self, limit: float) -> KafkaError:
@@ -266,10 +261,10 @@ class Client:
     async def aclose(self, leave: bool, timeout: float) -> None:
         """Close in order within `timeout` seconds, else at once. Returns when nothing is left."""
         if self._supervisor is None:
-            self._closing = True
+            self.closing = True
             return
-        if not self._closing:
-            self._closing, self._leave = True, leave
+        if not self.closing:
+            self.closing, self._leave = True, leave
             self.consumption.stop()
             self.assignment.close()
             self._last_words()
@@ -284,7 +279,7 @@ class Client:
 
     async def _abort(self) -> None:
         """End whatever still runs, without waiting for the network."""
-        self._closing = True
+        self.closing = True
         if self._supervisor is None or self._supervisor.done():
             return
         self._cancel()
@@ -297,7 +292,7 @@ class Client:
 
     def abandon(self) -> None:
         """End at once, when nobody is left to wait for it."""
-        self._closing = True
+        self.closing = True
         self._cancel()
 
     def _cancel(self) -> None:
@@ -321,8 +316,8 @@ class Client:
             raise
         except BaseException as error:  # a driver broke: the consumer ends with what broke it
             self.fail(_first(error))
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
+            if isinstance(self.fatal, (KeyboardInterrupt, SystemExit)):
+                raise self.fatal from None
         finally:
             self._ready.set()
             self._last_words()
@@ -340,7 +335,7 @@ class Client:
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
             if self.membership is not None:
-                tasks.start_soon(self.membership.run, name="kafkastatic:membership")
+                tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
                 tasks.start_soon(self._watch_polls, name="kafkastatic:poll-interval")
                 if self.config.enable_auto_commit:
@@ -348,12 +343,18 @@ class Client:
             else:
                 self._own_everything(self.metadata.snapshot)
                 self.metadata.watch(self._own_everything)
+            self._tasks = tasks
             if self.fatal is None:
                 self._ready.set()
                 await self._close_wanted.wait()
             if self.fatal is None:
                 await self._close()
             tasks.cancel_scope.cancel()
+
+    async def _run_membership(self, membership: MembershipDriver) -> None:
+        await membership.run()
+        if not self._close_wanted.is_set():
+            self.fail(RuntimeError("The membership ended without a reason."))
 
     async def _bootstrap(self) -> None:
         """Reach the cluster and see the topics, retrying until the caller's patience ends."""
@@ -385,7 +386,7 @@ class Client:
     async def _close(self) -> None:
         """Commit what is consumed and give the partitions up, leaving the group only when that is wanted."""
         if self.manual and self.config.enable_auto_commit:
-            await self.assignment.commit(self.consumption.consumed_offsets(), "on_close")
+            await self.commits.auto(self.consumption.consumed_offsets, "on_close")
         if self.membership is not None:
             self.membership.feed(m.CloseRequested(leave=self._leave))
             await self.membership.ended.wait()
@@ -402,6 +403,17 @@ class Client:
             self.positions.add(new)
             self.fetch.replan()
 
+    def reassign(self, wanted: frozenset[TopicPartition]) -> None:
+        """Read these partitions, assigned by hand; what is consumed of others is committed."""
+        gone = self.positions.partitions() - wanted
+        consumed = self.consumption.consumed_offsets(gone)
+        self.consumption.forget(gone)
+        self.positions.add(wanted - self.positions.partitions())
+        self.metadata.track({tp.topic for tp in wanted})
+        if consumed and self.config.enable_auto_commit and self.coordinator is not None and self._tasks is not None:
+            offsets = {tp: OffsetAndMetadata(offset) for tp, offset in consumed.items()}
+            self._tasks.start_soon(self.commits.parting, offsets, name="kafkastatic:commit")
+
     # ── clocks ──
 
     async def _auto_commit(self) -> None:
@@ -409,7 +421,7 @@ class Client:
         while True:
             await anyio.sleep(interval)
             with anyio.move_on_after(self.config.default_api_timeout_ms / 1000):
-                await self.assignment.commit(self.consumption.consumed_offsets(), "on_timer")
+                await self.commits.auto(self.consumption.consumed_offsets, "on_timer")
 
     async def _watch_polls(self) -> None:
         """Sample the application's progress; nothing of this costs per record. Waiting for records never expires."""
@@ -420,7 +432,8 @@ class Client:
         while True:
             await anyio.sleep(step)
             now = self.runtime.now()
-            if self.consumption.waiting or self.consumption.progress() != progress or not len(self.positions):
+            idle = self.consumption.waiting or self.manual or not len(self.positions)
+            if idle or self.consumption.progress() != progress:
                 progress, since = self.consumption.progress(), now
             elif now - since > interval and self.poll_expiry is None:
                 last, excess = self.consumption.last_in_hand(), now - since - interval
@@ -440,6 +453,44 @@ class Client:
     def _assignment_changed(self) -> None:
         self.fetch.replan()
         self.hand_out.arrived()
+
+
+class Call:
+    """One call of the application, as `Client.call` bounds it.
+
+    Raises:
+        ConsumerClosedError, or whatever ended the consumer: if it ended meanwhile.
+        KafkaTimeoutError: if the time ran out, with the last failure met.
+    """
+
+    def __init__(self, client: Client, what: str) -> None:
+        self._client = client
+        self._what = what
+        self._seconds = client.config.default_api_timeout_ms / 1000
+        self._scope = anyio.CancelScope(deadline=client.runtime.now() + self._seconds)
+
+    def __enter__(self) -> None:
+        client = self._client
+        client.check()
+        client.offsets.last_error = client.commits.last_error = None
+        if not client.in_callback:  # a callback's calls go on while the consumer is closing
+            client.calls.add(self._scope)
+        self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        client = self._client
+        client.calls.discard(self._scope)
+        self._scope.__exit__(kind, error, traceback)
+        if not self._scope.cancelled_caught:
+            return
+        client.raise_fatal()
+        if client.closing and client.runtime.now() < self._scope.deadline:
+            raise ConsumerClosedError(f"{self._what} was under way when the consumer was closed.")
+        last = client.commits.last_error or client.offsets.last_error
+        why = f": {last}" if last else "."
+        raise KafkaTimeoutError(f"{self._what} did not end within {self._seconds:.3g} s{why}") from last
 
 
 def _first(error: BaseException) -> BaseException:

@@ -86,9 +86,8 @@ class Coordinator:
             raise
 
     def abandon(self, role: Role) -> None:
-        """Close the connection of a role: nobody waits for its answers any more."""
-        if self._broker is not None:
-            self._pool.abandon(self._broker.node_id, role)
+        """Close the connections of a role: nobody waits for their answers any more."""
+        self._pool.abandon(role)
 
     async def _locate(self) -> Broker:
         if self._broker is not None:

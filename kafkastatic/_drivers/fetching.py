@@ -92,6 +92,7 @@ class FetchDriver:
             replan = self._replan
             states = self._positions.unresolved()
             if not states:
+                backoff.reset()
                 await replan.wait()
                 continue
             try:
@@ -101,11 +102,12 @@ class FetchDriver:
                 for state in states:
                     if not error.retriable and state.fetch_at is None:
                         state.error = error
-                await anyio.sleep(backoff.next())
-            else:
-                backoff.reset()
             self._arrived()
             self.replan()
+            if self._positions.unresolved():
+                replan = self._replan
+                with anyio.move_on_after(backoff.next()):
+                    await replan.wait()
 
     async def _fetch_from(self, node_id: int) -> None:
         """Fetch from one broker for as long as it leads any assigned partition."""

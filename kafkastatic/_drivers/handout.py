@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Container, Iterator
 from typing import Any
 
@@ -11,8 +12,12 @@ import anyio.lowlevel
 
 from kafkastatic._fetch.consumption import Consumption, Cursor
 from kafkastatic._fetch.positions import Records
+from kafkastatic._runtime import Runtime
 from kafkastatic.errors import DeserializationError, IllegalStateError, KafkaError
 from kafkastatic.types import TopicPartition
+
+LONGEST_RUN = 0.005
+"""Seconds that handing out may go on without a turn for other tasks."""
 
 Deserializer = Callable[[bytes], Any | Awaitable[Any]]
 
@@ -29,6 +34,7 @@ class HandOut:
     def __init__(
         self,
         consumption: Consumption,
+        runtime: Runtime,
         key_deserializer: Deserializer | None,
         value_deserializer: Deserializer | None,
         *,
@@ -37,6 +43,7 @@ class HandOut:
         emptied: Callable[[], None],
     ) -> None:
         self._consumption = consumption
+        self._runtime = runtime
         self._key = key_deserializer
         self._value = value_deserializer
         self._check = check
@@ -44,16 +51,20 @@ class HandOut:
         self._emptied = emptied
         self._arrived = anyio.Event()
         self._busy = False
+        self._ran = 0.0  # when other tasks last had their turn
 
     def arrived(self) -> None:
         """Something changed that an ask may wait for: records, an error, the end."""
         arrived, self._arrived = self._arrived, anyio.Event()
         arrived.set()
 
-    async def next(self, only: Container[TopicPartition] | None = None) -> Cursor | None:
-        """Ask for more records and wait for them; `None` when the consumer was stopped.
+    async def next(self, only: Container[TopicPartition] | None = None, patience: float = math.inf) -> Cursor | None:
+        """Ask for more records and wait for them; `None` when there are none in time, or the consumer was stopped.
 
         What was handed out before is consumed by this. Cancelling it loses nothing.
+
+        Args:
+            patience: seconds to wait for records to arrive; what is there already is always handed out.
 
         Raises:
             IllegalStateError: if another task is asking.
@@ -64,25 +75,38 @@ class HandOut:
         consumption = self._consumption
         self._busy = True
         try:
-            self._check()
+            await self._let_others_run()
             consumption.ask()
             self._asked()
+            self._check()
+            deadline = self._runtime.now() + patience
             while not consumption.stopped:
-                try:
-                    cursor = self._next(only)
-                except KafkaError:
-                    await anyio.lowlevel.checkpoint()  # who asks again and again must not keep the fetches from running
-                    raise
-                if cursor is None:
-                    consumption.waiting = True
-                    await self._arrived.wait()
-                    consumption.waiting = False
-                elif await self._convert(cursor):
+                cursor = self._next(only)
+                if cursor is not None and await self._convert(cursor):
                     return cursor
+                if cursor is None and not await self._wait(deadline):
+                    return None
                 self._check()
             return None
         finally:
-            consumption.waiting = self._busy = False
+            self._busy = False
+
+    async def _wait(self, deadline: float) -> bool:
+        """Wait until something has arrived; `False` when it is too late."""
+        self._consumption.waiting = True
+        try:
+            with anyio.CancelScope(deadline=deadline) as scope:
+                await self._arrived.wait()
+        finally:
+            self._consumption.waiting = False
+            self._ran = self._runtime.now()
+        return not scope.cancelled_caught
+
+    async def _let_others_run(self) -> None:
+        """An application that finds records, or errors, at every ask must not keep the loop to itself."""
+        if self._runtime.now() - self._ran > LONGEST_RUN:
+            await anyio.lowlevel.checkpoint()
+            self._ran = self._runtime.now()
 
     def take(
         self, cursor: Cursor, limit: int, only: Container[TopicPartition] | None

@@ -5,6 +5,8 @@ There are no rules here: requests and callbacks are child tasks whose end is the
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -67,6 +69,7 @@ class MembershipDriver:
         self._failed = failed
         self._inbox: deque[m.Event] = deque()
         self._arrived = anyio.Event()
+        self._handled = anyio.Event()
         self._callbacks = anyio.Lock()  # the application's callbacks run one at a time, in order
         self._joining: anyio.CancelScope | None = None
         self.failing = False
@@ -80,6 +83,12 @@ class MembershipDriver:
         """Hand an event to the machine, soon."""
         self._inbox.append(event)
         self._arrived.set()
+        if self._handled.is_set() and not self.ended.is_set():
+            self._handled = anyio.Event()
+
+    async def handled(self) -> None:
+        """Wait until the machine has seen all that was fed to it."""
+        await self._handled.wait()
 
     async def run(self) -> None:
         """Run until the membership has ended."""
@@ -94,10 +103,13 @@ class MembershipDriver:
                         self._carry_out(action, tasks)
                     if isinstance(event, m.CoordinatorFound) and not self.failing:
                         self.located.set()
+                    if not self._inbox:
+                        self._handled.set()
         finally:
             self.located.set()
             self.joined.set()
             self.ended.set()
+            self._handled.set()
 
     async def _next(self) -> m.Event:
         """The next event, or the deadline."""
@@ -170,7 +182,8 @@ class MembershipDriver:
 
     async def _assign(self, action: m.Assign) -> None:
         error = await self._outcome(partial(self._assignment.assign, action.added))
-        self.joined.set()
+        if self.membership.epoch >= 0 and self.membership.assignment == action.complete:
+            self.joined.set()
         self.feed(m.AssignFinished(error))
 
     async def _revoke(self, action: m.Revoke) -> None:
@@ -191,6 +204,11 @@ class MembershipDriver:
         async with self._callbacks:
             try:
                 await callback()
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if anyio.current_effective_deadline() == -math.inf or (task is not None and task.cancelling()):
+                    raise  # this task's own
+                return _chained(RuntimeError("A rebalance callback was cancelled from within."), error)
             except Exception as error:
                 return error
             return None
@@ -228,3 +246,8 @@ class MembershipDriver:
                     first = f"{other.client_id} at {other.client_host.lstrip('/')}"
                     return f"member {other.member_id} (the id was first joined by {first})"
         return None
+
+
+def _chained(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error

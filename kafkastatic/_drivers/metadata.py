@@ -13,7 +13,7 @@ from kafkastatic._net.pool import Pool
 from kafkastatic._protocol.messages.metadata import MetadataResponse
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import KafkaError
+from kafkastatic.errors import BrokerUnreachableError, KafkaError
 from kafkastatic.types import ClusterSnapshot
 
 Watcher = Callable[[ClusterSnapshot], None]
@@ -35,7 +35,6 @@ class MetadataDriver:
         self._topics: set[str] = set()
         self._watchers: list[Watcher] = []
         self._wanted = anyio.Event()
-        self._changed = anyio.Event()
         self._lock = anyio.Lock()
 
     def watch(self, watcher: Watcher) -> None:
@@ -54,30 +53,25 @@ class MetadataDriver:
         self._wanted.set()
 
     async def refresh(self) -> None:
-        """Ask now. Raises `BrokerUnreachableError` if no broker answers within `request_timeout_ms`."""
+        """Ask now. Raises `BrokerUnreachableError` if no broker answers usefully within `request_timeout_ms`."""
         timeout = self._config.request_timeout_ms / 1000
         async with self._lock:
             asked = _cluster.request(self._topics, allow_auto_create=self._config.allow_auto_create_topics)
             answer, address = await self._pool.request_any(asked, timeout=timeout)
+        if not answer.brokers:
+            raise BrokerUnreachableError(f"{address} does not know the cluster's brokers yet.", address=address)
         self._take(answer, address)
 
-    async def wait_for(self, ready: Callable[[ClusterSnapshot], bool]) -> ClusterSnapshot:
-        """Refresh until a snapshot is `ready`; the caller bounds the time."""
-        backoff = self._backoff()
-        while not ready(self.snapshot):
-            changed = self._changed
-            self.refresh_soon()
-            await changed.wait()
-            if not ready(self.snapshot):
-                await anyio.sleep(backoff.next())
-        return self.snapshot
-
     async def run(self) -> None:
-        """Refresh on request and on age, for ever; failures are retried with backoff."""
+        """Refresh on request and on age, for ever.
+
+        Whoever misses something may ask again and again: refreshes that bring nothing new come ever more slowly.
+        """
         backoff = self._backoff()
         if self._topics <= self.snapshot.topics.keys():
             self._wanted = anyio.Event()  # the start has just asked for all of it
         while True:
+            before = self.snapshot
             with anyio.move_on_after(self._config.metadata_max_age_ms / 1000):
                 await self._wanted.wait()
             self._wanted = anyio.Event()
@@ -86,17 +80,16 @@ class MetadataDriver:
             except KafkaError as error:
                 self._log.warning("metadata_refresh_failed", error=str(error))
                 self.refresh_soon()
-                await anyio.sleep(backoff.next())
             else:
-                backoff.reset()
+                if self.snapshot != before:
+                    backoff.reset()
                 if any(not topic.partitions for topic in self.snapshot.topics.values()):
-                    await anyio.sleep(backoff.next())  # a missing topic is asked for again, but not in a tight loop
+                    self.refresh_soon()  # a topic that is missing may appear
+            await anyio.sleep(backoff.next())
 
     def _take(self, answer: MetadataResponse, address: str) -> None:
         self.snapshot = _cluster.merge(self.snapshot, answer)
         self._pool.update(self.snapshot.brokers.values(), advertised_by=address)
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
         for watcher in self._watchers:
             watcher(self.snapshot)
 

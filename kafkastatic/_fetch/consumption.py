@@ -16,8 +16,11 @@ from operator import length_hint
 
 from kafkastatic._fetch.positions import Held, PartitionState, Positions, Records
 from kafkastatic._records import decode
-from kafkastatic.errors import KafkaError
+from kafkastatic.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, RecordError
 from kafkastatic.types import OffsetAndMetadata, TopicPartition
+
+_STANDING = (RecordError, NoOffsetForPartitionError, OffsetOutOfRangeError)
+"""Errors that only a seek passes."""
 
 
 class Cursor:
@@ -167,7 +170,11 @@ class Consumption:
             state.handed = batch.next_offset
         if state.error is not None:
             self.positions.to_back(state)
-            raise copy.copy(state.error)
+            error = copy.copy(state.error)
+            if not isinstance(error, _STANDING):  # said once; it may be over by the next fetch
+                state.error = None
+                self.freed = True
+            raise error
         return None
 
     def _begin(self, state: PartitionState, what: Held) -> Cursor:

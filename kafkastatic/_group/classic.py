@@ -375,10 +375,11 @@ class ClassicMember:
         cause = error_for(code).name.lower()
         self._reason = f"lost membership: {cause}"
         gone = self.membership.assignment
+        report = Report("lost", {**self._who(), "cause": cause})
         self._move("lost")
         if code == codes.UNKNOWN_MEMBER_ID:
             self._identify("")
-        return [Report("lost", {**self._who(), "cause": cause}), *self._drop(gone, cause)]
+        return [report, *self._drop(gone, cause)]
 
     def _drop(self, gone: Partitions, cause: str) -> list[Action]:
         self._out_of_generation()

@@ -103,15 +103,19 @@ class Pool:
             BrokerUnreachableError: if none of them answered; all are named.
         """
         failures: list[tuple[str, KafkaError]] = []
-        try:
-            with anyio.fail_after(timeout):
-                for node in self._candidates():
-                    try:
-                        return await self._request(node, request, Role.QUICK, timeout, cap), node.address
-                    except KafkaError as error:
-                        failures.append((node.address, error))
-        except TimeoutError:
-            pass
+        deadline = self._runtime.now() + timeout
+        nodes = self._candidates()
+        for index, node in enumerate(nodes):
+            left = deadline - self._runtime.now()
+            if left <= 0:
+                break
+            share = left / (len(nodes) - index)  # one that never answers must leave time for the others
+            try:
+                return await self._request(node, request, Role.QUICK, share, cap), node.address
+            except KafkaError as error:
+                failures.append((node.address, error))
+                if node.not_before <= self._runtime.now():  # a connection that failed has been counted
+                    node.not_before = self._runtime.now() + node.backoff.next()
         raise self._none_answered(failures) from (failures[-1][1] if failures else None)
 
     def versions(self, node_id: int) -> Versions:
@@ -191,12 +195,12 @@ class Pool:
             self._nodes[address] = _Node(host, port, backoff)
         return self._nodes[address]
 
-    def abandon(self, node_id: int, role: Role) -> None:
-        """Close a connection whose answers nobody waits for any more."""
-        node = self._nodes.get(self._addresses.get(node_id, ""))
-        connection = node.connections.pop(role, None) if node else None
-        if connection is not None:
-            connection.close()
+    def abandon(self, role: Role) -> None:
+        """Close the connections of a role, whichever broker they lead to: nobody waits for their answers any more."""
+        for node in self._nodes.values():
+            connection = node.connections.pop(role, None)
+            if connection is not None:
+                connection.close()
 
     async def aclose(self) -> None:
         """Close every connection and wait until the sockets are gone."""

@@ -250,3 +250,33 @@ async def test_whoever_cancels_all_tasks_of_the_loop_ends_the_consumer_and_nothi
         await nothing_left(broker)
         async with consumer_of(broker, registry=registry):
             pass
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("native", [True, False], ids=["task.cancel", "scope"])
+async def test_a_call_that_is_cancelled_inside_a_deserializer_gets_the_same_record_again(native: bool) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def deserialize(data: bytes) -> str:
+        started.set()
+        await go_on.wait()
+        return data.decode()
+
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, *VALUES)
+        async with consumer_of(broker, value_deserializer=deserialize) as consumer:
+            scope = anyio.CancelScope()
+
+            async def ask() -> None:
+                with scope:
+                    await consumer.getone()
+
+            asking = asyncio.create_task(ask())
+            async with asyncio.timeout(AT_ONCE):
+                await started.wait()
+            _ = asking.cancel() if native else scope.cancel()
+            await asyncio.wait([asking], timeout=AT_ONCE)
+            assert asking.cancelled() is native
+            go_on.set()
+            assert [(await consumer.getone()).value for _ in VALUES] == ["0", "1", "2", "3"]
+        await nothing_left(broker)

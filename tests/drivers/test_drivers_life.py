@@ -186,7 +186,7 @@ async def test_a_pending_call_ends_when_the_consumer_is_closed() -> None:
     ("script", "error"),
     [
         (lambda b: b.topics.clear(), UnknownTopicOrPartitionError),
-        (lambda b: b.fail_next("Metadata", 29), BrokerError),
+        (lambda b: b.fail_next("Metadata", *[29] * 9), BrokerError),
         (lambda b: b.fail_next("FindCoordinator", *[30] * 99), BrokerError),
         (lambda b: b.fail_next("FindCoordinator", *[15] * 9999), BrokerError),
         (lambda b: b.caps.update(JoinGroup=4), UnsupportedVersionError),

@@ -63,7 +63,7 @@ def test_an_expired_session_is_lost_and_joined_again() -> None:
     beat_again(member)
 
     assert member.handle(Answered(4, beaten(25)), 99.0) == [
-        Report("lost", {"member_id": "", "epoch": -1, "cause": "unknown_member_id"}),
+        Report("lost", {"member_id": "billing-0-a", "epoch": 4, "cause": "unknown_member_id"}),
         Lose(MINE, "unknown_member_id"),
     ]
     assert member.membership.assignment == NOTHING

@@ -291,7 +291,7 @@ async def test_a_late_commit_for_a_partition_given_up_is_refused_here(kafka, top
         await ours.assigned()
         assert ours.assignment() == {(name, 0), (name, 1)} - {theirs}
         proxy.clear()
-        with pytest.raises(CommitFailedError, match="not assigned to this consumer any more") as caught:
+        with pytest.raises(CommitFailedError, match="not assigned to this consumer") as caught:
             await ours.commit({TopicPartition(*theirs): 7})
         assert caught.value.offsets == {theirs: 7}
         assert not proxy.sent("OffsetCommit")

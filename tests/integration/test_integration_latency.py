@@ -16,6 +16,7 @@ import pytest
 
 from kafkastatic import OffsetAndMetadata, TopicPartition
 from kafkastatic._drivers.client import Client
+from kafkastatic._group import commits
 from kafkastatic._group.requests import heartbeat
 from kafkastatic._net.pool import Role
 from kafkastatic._protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
@@ -70,7 +71,9 @@ async def test_commits_and_heartbeats_are_quick_while_a_join_is_parked(kafka, to
         while not creating.done():
             beat = client.coordinator.request(heartbeat(who), Role.QUICK, timeout=5)
             assert (await timed("heartbeat", beat)).error_code == 27
-            await timed("commit", client.offsets.commit({tp: OffsetAndMetadata(7)}, lambda _: True))
+            request = commits.request(who, {tp: OffsetAndMetadata(7)})
+            sent = client.coordinator.request(request, Role.QUICK, timeout=5, cap=commits.HIGHEST)
+            assert commits.classify(await timed("commit", sent)).verdict is commits.Verdict.DONE
             assert await timed("committed()", ours.committed(tp)) == 7
         await creating
         assert join.answer is None  # parked all the time

@@ -161,7 +161,7 @@ async def test_abandon_closes_one_role_and_the_next_request_opens_it_again() -> 
         join = JoinGroupRequest(group_id="g")
         parked = asyncio.create_task(pool.request(NODE, join, Role.JOIN, timeout=PATIENCE))
         await broker.received("JoinGroup")
-        pool.abandon(NODE, Role.JOIN)
+        pool.abandon(Role.JOIN)
         with pytest.raises(BrokerUnreachableError, match="was closed"):
             await parked
         await broker.until(lambda: list(broker.peers) == [1])

@@ -248,6 +248,8 @@ class ScriptedBroker:
             return None
         handler = self._handlers.get(api) or getattr(self, f"_{APIS[api].__module__.rpartition('.')[2]}", None)
         answer = refusal(call, code) if code or handler is None else handler(call)
+        if code and call.api == "Metadata":
+            answer.brokers = self._metadata(call).brokers
         return await answer if inspect.isawaitable(answer) else answer
 
     def _api_versions(self, call: Call) -> Response:

@@ -1,0 +1,177 @@
+"""The group's commits: one after another, each under the identity and for the partitions that it was meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import anyio
+
+from kafkastatic._drivers.coordinator import Coordinator
+from kafkastatic._drivers.log import EventLog
+from kafkastatic._fetch.consumption import Consumption
+from kafkastatic._fetch.positions import PartitionState
+from kafkastatic._group import commits
+from kafkastatic._group.commits import Outcome, Verdict
+from kafkastatic._net.backoff import Backoff
+from kafkastatic._net.pool import Role
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.faults import error_for
+from kafkastatic._runtime import Runtime
+from kafkastatic.config import ConsumerConfig
+from kafkastatic.errors import CommitFailedError, KafkaError
+from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition
+
+Offsets = Mapping[TopicPartition, OffsetAndMetadata]
+
+_REMEDIES = {
+    codes.REBALANCE_IN_PROGRESS: "The group is rebalancing: commit again once partitions are assigned.",
+}
+_LEFT_BEHIND = "The group went on without this member; its partitions start again at the last commit."
+_NO_MEMBER = "Other consumers are members of this group: give assigned partitions a group_id of their own."
+
+
+class Claim(NamedTuple):
+    """Who may commit, and for which spell of owning each partition; both end with a rebalance."""
+
+    who: Membership
+    states: Mapping[TopicPartition, PartitionState | None]
+
+
+class CommitDriver:
+    """Sends commits and keeps `consumption` informed of what was accepted.
+
+    Attributes:
+        last_error: the last passing failure met, to name when the time has run out.
+
+    Args:
+        identity: the membership to stamp on a commit.
+        rejected: told the error code, and the identity that it judges, when the coordinator does not take the
+            member for what it says it is.
+    """
+
+    def __init__(
+        self,
+        config: ConsumerConfig,
+        coordinator: Coordinator | None,
+        consumption: Consumption,
+        runtime: Runtime,
+        log: EventLog,
+        *,
+        identity: Callable[[], Membership],
+        rejected: Callable[[int, Membership], None],
+    ) -> None:
+        self.last_error: KafkaError | None = None
+        self._config = config
+        self._coordinator = coordinator
+        self._consumption = consumption
+        self._runtime = runtime
+        self._log = log
+        self._identity = identity
+        self._rejected = rejected
+        self._lock = anyio.Lock()  # none may overtake a later one
+
+    async def commit(self, offsets: Offsets) -> None:
+        """Commit what the application asked for, retrying passing failures; the caller bounds the time.
+
+        Raises:
+            CommitFailedError: if the member or the offsets are refused, or a partition is not ours any more.
+        """
+        claim = self._claim(offsets)
+        async with self._lock:
+            await self._commit(offsets, claim)
+
+    async def auto(self, choose: Callable[[], Mapping[TopicPartition, int]], when: str) -> None:
+        """Commit without the application's doing: a refusal is an event, the records are delivered again.
+
+        Args:
+            choose: the offsets, asked for when it is this commit's turn, so that it undoes none before it.
+        """
+        if self._coordinator is None:
+            return
+        async with self._lock:
+            offsets = {tp: OffsetAndMetadata(offset) for tp, offset in choose().items()}
+            try:
+                if offsets:
+                    await self._commit(offsets, self._claim(offsets))
+            except KafkaError as error:
+                self._log.warning("auto_commit_failed", when=when, error=str(error))
+
+    async def parting(self, offsets: Offsets) -> None:
+        """Commit partitions that the application itself has just given up; nobody else is given them."""
+        nobody = Claim(self._identity(), {})
+        async with self._lock:
+            try:
+                await self._commit(offsets, nobody)
+            except KafkaError as error:
+                self._log.warning("auto_commit_failed", when="on_assign", error=str(error))
+
+    def _claim(self, offsets: Offsets) -> Claim:
+        positions = self._consumption.positions
+        return Claim(self._identity(), {tp: positions.get(tp) for tp in offsets})
+
+    def _check(self, offsets: Offsets, claim: Claim) -> None:
+        """The broker would take a commit for any partition, and an old offset under a new identity."""
+        positions, now = self._consumption.positions, self._identity()
+        same = (now.member_id, now.epoch) == (claim.who.member_id, claim.who.epoch)
+        gone = [tp for tp, state in claim.states.items() if state is None or positions.get(tp) is not state or not same]
+        if gone:
+            raise CommitFailedError(
+                f"{', '.join(f'{topic}-{partition}' for topic, partition in gone)} not assigned to this consumer"
+                f"{'' if None in claim.states.values() else ' any more'}.",
+                group=self._config.group_id,
+                offsets={tp: offsets[tp].offset for tp in gone},
+                remedy="Commit before the partitions are revoked; their next owner starts at the last commit.",
+            )
+
+    async def _commit(self, offsets: Offsets, claim: Claim) -> None:
+        config = self._config
+        assert self._coordinator is not None
+        backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self._runtime.random)
+        while True:
+            self._check(offsets, claim)
+            outcome = await self._try(offsets, claim.who)
+            if outcome.verdict is Verdict.DONE:
+                self._consumption.committed(dict(offsets))
+                return
+            if outcome.verdict is Verdict.REJECTED:
+                self._rejected(outcome.code, claim.who)
+            if outcome.verdict in (Verdict.REJECTED, Verdict.REFUSED):
+                raise self._refusal(outcome, offsets, claim.who)
+            if outcome.verdict is Verdict.MOVED:
+                self._coordinator.forget()
+            await anyio.sleep(backoff.next())
+
+    async def _try(self, offsets: Offsets, who: Membership) -> Outcome:
+        assert self._coordinator is not None
+        timeout = self._config.request_timeout_ms / 1000
+        request = commits.request(who, offsets)
+        try:
+            answer = await self._coordinator.request(request, Role.QUICK, timeout=timeout, cap=commits.HIGHEST)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            self.last_error = error
+            return Outcome(Verdict.MOVED)
+        return commits.classify(answer)
+
+    def _refusal(self, outcome: Outcome, offsets: Offsets, who: Membership) -> CommitFailedError:
+        cause = error_for(
+            outcome.code,
+            api="OffsetCommit",
+            group=who.group,
+            instance_id=who.instance_id,
+            member_id=who.member_id,
+            epoch=who.epoch,
+        )
+        remedy = None
+        if outcome.verdict is Verdict.REJECTED:
+            remedy = _REMEDIES.get(outcome.code, _LEFT_BEHIND if who.member_id else _NO_MEMBER)
+        error = CommitFailedError(
+            f"The coordinator refused the commit with {cause.name}.",
+            group=who.group,
+            offsets={tp: offsets[tp].offset for tp in outcome.refused if tp in offsets},
+            remedy=remedy,
+        )
+        error.__cause__ = cause
+        return error
