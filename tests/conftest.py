@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 SCENARIOS = range(1, 41)
-PLACES = ("machine", "real")
+PLACES = ("machine", "peer", "real")
 
 _matrix = pytest.StashKey["ScenarioMatrix"]()
 
@@ -63,7 +63,9 @@ def _scenarios_of(item: pytest.Item) -> Iterator[tuple[int, str]]:
     for mark in item.iter_markers("scenario"):
         where = mark.kwargs.get("where")
         if not mark.args or where not in PLACES or any(number not in SCENARIOS for number in mark.args):
-            raise pytest.UsageError(f"{item.nodeid}: write @pytest.mark.scenario(1..40, where='machine' or 'real')")
+            raise pytest.UsageError(
+                f"{item.nodeid}: write @pytest.mark.scenario(1..40, where='machine', 'peer' or 'real')"
+            )
         for number in mark.args:
             yield number, where
 

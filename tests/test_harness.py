@@ -48,10 +48,10 @@ def test_the_scenario_matrix_is_printed(tmp_path: Path) -> None:
     lines = _pytest("-m", "not integration", "test_it.py", cwd=tmp_path).stdout.splitlines()
     table = lines[next(i for i, line in enumerate(lines) if "acceptance scenarios" in line) + 1 :]
     assert [line.split() for line in table[:4]] == [
-        ["scenario", "machine", "real"],
-        ["4", "passed", "1", "-"],
-        ["5", "-", "not", "run", "1"],
-        ["9", "passed", "1", "failed", "1,", "skipped", "1"],
+        ["scenario", "machine", "peer", "real"],
+        ["4", "passed", "1", "-", "-"],
+        ["5", "-", "-", "not", "run", "1"],
+        ["9", "passed", "1", "-", "failed", "1,", "skipped", "1"],
     ]
     assert table[4].startswith("no test: 1, 2, 3, 6, 7, 8, 10,")
 

@@ -80,6 +80,7 @@ def _never_ready(broker: ScriptedBroker) -> None:
     broker.fail_next("ListOffsets", *[NOT_LEADER] * 9999)
 
 
+@pytest.mark.scenario(9, 12, where="peer")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", PENDING)
 async def test_fenced_by_a_heartbeat_while_an_operation_is_pending(name: str) -> None:
@@ -97,6 +98,7 @@ async def test_fenced_by_a_heartbeat_while_an_operation_is_pending(name: str) ->
         await _assert_over(consumer, broker, await _met(pending))
 
 
+@pytest.mark.scenario(15, where="peer")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", PENDING)
 async def test_fenced_by_a_commit_while_an_operation_is_pending(name: str) -> None:
@@ -114,6 +116,7 @@ async def test_fenced_by_a_commit_while_an_operation_is_pending(name: str) -> No
         await _assert_over(consumer, broker, errors[0])
 
 
+@pytest.mark.scenario(10, 11, where="peer")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", [*sorted(WITHOUT_ASSIGNMENT), "assigned"])
 @pytest.mark.parametrize("api", ["JoinGroup", "SyncGroup"])
@@ -133,6 +136,7 @@ async def test_fenced_while_joining(api: str, name: str) -> None:
         await _assert_over(consumer, broker, error)
 
 
+@pytest.mark.scenario(12, where="peer")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("api", ["JoinGroup", "SyncGroup", "Heartbeat"])
 async def test_fenced_while_closing(api: str) -> None:
@@ -195,6 +199,7 @@ async def test_a_task_group_of_the_user_wraps_it_exactly_once() -> None:
         await nothing_left(broker)
 
 
+@pytest.mark.scenario(9, 13, where="peer")
 @pytest.mark.asyncio
 async def test_the_second_of_two_processes_wins_and_the_first_learns_who_it_is() -> None:
     """Two consumers, one identity: the loser's error names the member id of the winner, which notices nothing."""

@@ -21,7 +21,7 @@ from tests.drivers.world import (
     in_the_group,
     nothing_left,
 )
-from tests.support.scripted_broker import PATIENCE, Call, ScriptedBroker, refusal
+from tests.support.scripted_broker import PATIENCE, Call, Hold, ScriptedBroker, refusal
 
 LOADING, NOT_COORDINATOR, OTHER_GENERATION, UNKNOWN_MEMBER, REBALANCING, DENIED, FENCED = 14, 16, 22, 25, 27, 30, 82
 LOSSES = {"unknown member": UNKNOWN_MEMBER, "another generation": OTHER_GENERATION, "a rebalance": REBALANCING}
@@ -87,25 +87,30 @@ async def fetches(broker: ScriptedBroker, count: int) -> None:
     await broker.received("Fetch", len(broker.of("Fetch")) + count)
 
 
-async def pipelined(broker: ScriptedBroker) -> None:
-    """Wait until a request has arrived behind one that is parked on its connection."""
-    await eventually(lambda: any(not peer._frames.empty() for peer in broker.peers.values()))
+async def next_heartbeat(broker: ScriptedBroker) -> tuple[Hold, Call]:
+    """Park the next heartbeat."""
+    before = len(broker.of("Heartbeat"))
+    return broker.hold("Heartbeat"), await broker.received("Heartbeat", before + 1)
+
+
+async def behind(broker: ScriptedBroker, parked: Call) -> None:
+    """Wait until another request has arrived on the connection of one that is parked."""
+    await eventually(lambda: not broker.peers[parked.connection]._frames.empty())
 
 
 async def commit_across_a_rebalance(
     broker: ScriptedBroker, consumer: Consumer[Any, Any], loss: int, *offsets: int
-) -> tuple[Any, list[asyncio.Task[None]]]:
+) -> tuple[Hold, list[asyncio.Task[None]]]:
     """Send a commit, lose the membership to a heartbeat and regain it with the commit still unanswered.
 
     Returns:
         What answers the first commit, and the tasks of all: those behind the first wait for it.
     """
     await in_the_group(consumer, broker)
-    heartbeat, before = broker.hold("Heartbeat"), len(broker.of("Heartbeat"))
-    await broker.received("Heartbeat", before + 1)
+    heartbeat, parked = await next_heartbeat(broker)
     answer = broker.hold("OffsetCommit")
     tasks = [asyncio.create_task(consumer.commit({TP: offset})) for offset in offsets]
-    await pipelined(broker)
+    await behind(broker, parked)
     heartbeat.release(loss)
     await broker.received("SyncGroup", 2)
     await eventually(lambda: consumer.assignment() == consumer.membership.assignment == {TP})
@@ -208,29 +213,100 @@ async def test_a_callback_that_never_returns_does_not_hold_the_group(caplog: pyt
 # ── losing and revoking at once ──
 
 
+async def _lose_at_once(broker: ScriptedBroker, consumer: Consumer[Any, Any], api: str) -> Callable[[], None]:
+    """Tell a member to rebalance, and have the next answer of `api` ready, which says that it is none any more."""
+    heartbeat, parked = await next_heartbeat(broker)
+    if api == "OffsetCommit":
+        loss, code = broker.hold(api), OTHER_GENERATION
+        commit = asyncio.create_task(consumer.commit({TP: 0}))
+        commit.add_done_callback(lambda task: task.exception())
+        await behind(broker, parked)
+        heartbeat.release(REBALANCING)
+        await broker.received(api)
+    else:
+        heartbeat.release(REBALANCING)
+        (loss, _), code = await next_heartbeat(broker), UNKNOWN_MEMBER
+    return lambda: loss.release(code)
+
+
+def _assert_told_in_order(told: Told, owned: list[bool]) -> None:
+    """Each assignment was revoked while it was owned, or else lost, and nothing was told twice."""
+    assert told.calls[::2] == ["assigned"] * 2
+    assert told.calls[1::2] in (["revoked"] * 2, ["lost", "revoked"])
+    assert all(owned), "revoked after it was dropped"
+
+
 @pytest.mark.asyncio
-async def test_a_rebalance_and_a_loss_that_arrive_together_are_a_loss() -> None:
-    """Partitions that the answer to a commit has dropped are told as lost, never as about to be revoked."""
+@pytest.mark.parametrize("steps", range(16))
+@pytest.mark.parametrize("api", ["OffsetCommit", "Heartbeat"])
+async def test_a_loss_while_the_application_ends_the_drain_of_a_revoke(api: str, steps: int) -> None:
+    """Whichever comes first, and however closely: what is lost is never told as about to be revoked."""
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, b"a", b"b")
+        owned: list[bool] = []
+        told = Told(revoked=lambda: owned.append(TP in consumer.assignment()))
+        consumer = consumer_of(broker, heartbeat_interval_ms=5)
+        consumer.subscribe(["orders"], listener=told)
+        await in_the_group(consumer, broker)
+        await consumer.getone()
+        lose = await _lose_at_once(broker, consumer, api)
+        await eventually(lambda: consumer._client.positions[TP].barred)
+        lose()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(AT_ONCE):
+            await consumer.getone()
+            await consumer.aclose()
+        _assert_told_in_order(told, owned)
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("steps", range(16))
+async def test_a_loss_while_on_partitions_assigned_ends_and_a_revoke_follows(steps: int) -> None:
+    """The revoke that was put off until the callback was done finds nothing to revoke if the loss came before it."""
+    go_on = asyncio.Event()
+    async with ScriptedBroker() as broker:
+        owned: list[bool] = []
+        told = Told(assigned=go_on.wait, revoked=lambda: owned.append(TP in consumer.assignment()))
+        consumer = consumer_of(broker, heartbeat_interval_ms=5)
+        consumer.subscribe(["orders"], listener=told)
+        await consumer.start()
+        await broker.received("Heartbeat")
+        lose = await _lose_at_once(broker, consumer, "OffsetCommit")
+        lose()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        go_on.set()
+        async with asyncio.timeout(AT_ONCE):
+            await broker.received("SyncGroup", 2)
+            assert await consumer.assigned() == {TP}
+            await consumer.aclose()
+        _assert_told_in_order(told, owned)
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+async def test_a_rebalance_and_a_loss_that_arrive_together() -> None:
+    """Partitions that the answer to a commit has dropped are not told as about to be revoked."""
     async with ScriptedBroker() as broker:
         owned: list[bool] = []
         told = Told(revoked=lambda: owned.append(TP in consumer.assignment()))
         consumer = consumer_of(broker, heartbeat_interval_ms=10)
         consumer.subscribe(["orders"], listener=told)
         await in_the_group(consumer, broker)
-        heartbeat, before = broker.hold("Heartbeat"), len(broker.of("Heartbeat"))
-        await broker.received("Heartbeat", before + 1)
+        heartbeat, parked = await next_heartbeat(broker)
         broker.fail_next("OffsetCommit", OTHER_GENERATION)
         commit = asyncio.create_task(consumer.commit({TP: 0}))
-        await pipelined(broker)
+        await behind(broker, parked)
         heartbeat.release(REBALANCING)
         async with asyncio.timeout(AT_ONCE):
             with pytest.raises(CommitFailedError):
                 await commit
             await broker.received("SyncGroup", 2)
             assert await consumer.assigned() == {TP}
-        assert told.calls == ["assigned", "lost", "assigned"]
-        await consumer.aclose()
-        assert owned == [True]
+            await consumer.aclose()
+        _assert_told_in_order(told, owned)
         await nothing_left(broker)
 
 
@@ -274,6 +350,7 @@ async def test_assigned_does_not_return_what_was_lost_meanwhile() -> None:
         await consumer.start()
         waiting = asyncio.create_task(consumer.assigned())
         await happens(entered)
+        await broker.received("Heartbeat")
         heartbeat.release(UNKNOWN_MEMBER)
         await eventually(lambda: not consumer.assignment())
         go_on.set()

@@ -60,6 +60,7 @@ async def test_the_requests_of_a_whole_life_are_these() -> None:
         await nothing_left(broker)
 
 
+@pytest.mark.scenario(4, 24, where="peer")
 @pytest.mark.asyncio
 async def test_a_restart_keeps_the_generation_and_a_leave_does_not() -> None:
     async with ScriptedBroker() as broker:
@@ -222,6 +223,7 @@ async def test_a_failed_start_leaves_nothing_behind_and_the_identity_free(
         await nothing_left(broker)
 
 
+@pytest.mark.scenario(40, where="peer")
 @pytest.mark.asyncio
 async def test_two_consumers_of_one_identity_in_one_process() -> None:
     """The second is refused before it sends anything; the first does not notice."""
