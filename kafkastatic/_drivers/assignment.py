@@ -100,17 +100,19 @@ class AssignmentDriver:
         with anyio.CancelScope() as scope:
             self._revoking = scope
             await self._drain(held, deadline)
-        lost = scope.cancelled_caught
-        if not lost:
+        if self._still_own(held):  # not lost meanwhile; an ask may have ended the drain at the same moment
             self._told = held
             await self._call_until(limit, held)
             with anyio.CancelScope(deadline=limit) as scope:
                 self._revoking = scope
-                if self._config.enable_auto_commit and held <= self._consumption.positions.partitions():
+                if self._config.enable_auto_commit and self._still_own(held):
                     await self._commits.auto(lambda: self._consumption.consumed_offsets(held), "on_revoke")
         self._revoking = None
         self._consumption.forget(held)
         self._changed()
+
+    def _still_own(self, partitions: Partitions) -> bool:
+        return partitions <= self._consumption.positions.partitions()
 
     async def _call_until(self, limit: float, partitions: Partitions) -> None:
         if self.listener is None:

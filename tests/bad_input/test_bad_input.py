@@ -31,7 +31,7 @@ from kafkastatic.identity import IdentityRegistry
 from tests.support.raw_peer import API_KEYS, MESSAGES
 from tools.real_kafka import free_port
 
-TIMEOUT = 2.0
+TIMEOUT = 0.6
 """Seconds: `default_api_timeout_ms` of every consumer here."""
 
 SLACK = 0.7

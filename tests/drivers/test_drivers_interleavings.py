@@ -1,4 +1,4 @@
-"""Things that happen at once: callbacks, commits, rebalances and the application, in the orders that once went wrong."""
+"""What happens at once: callbacks, commits, rebalances and the application, in the orders that once went wrong."""
 
 from __future__ import annotations
 
