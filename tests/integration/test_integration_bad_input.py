@@ -167,7 +167,7 @@ async def test_a_partition_that_does_not_exist(kafka, three) -> None:
     """A lookup for it ends in time and says what it waited for."""
     name = await three()
     async with consumer(kafka.bootstrap, name) as ours:
-        parts = ("did not end within 2 s", "UNKNOWN_TOPIC_OR_PARTITION", f"topic='{name}', partition=7")
+        parts = ("did not end within 0.6 s", "UNKNOWN_TOPIC_OR_PARTITION", f"topic='{name}', partition=7")
         with refused("a lookup for a partition that does not exist", KafkaTimeoutError, *parts) as row:
             await ours.end_offsets([TopicPartition(name, 7)])
         tp = TopicPartition(name, 0)
