@@ -102,7 +102,8 @@ class AssignmentDriver:
             await self._drain(held, deadline)
         if self._still_own(held):  # not lost meanwhile; an ask may have ended the drain at the same moment
             self._told = held
-            await self._call_until(limit, held)
+            if self.listener is not None:
+                await self._call_until(limit, self.listener.on_partitions_revoked, held)
             with anyio.CancelScope(deadline=limit) as scope:
                 self._revoking = scope
                 if self._config.enable_auto_commit and self._still_own(held):
@@ -114,13 +115,11 @@ class AssignmentDriver:
     def _still_own(self, partitions: Partitions) -> bool:
         return partitions <= self._consumption.positions.partitions()
 
-    async def _call_until(self, limit: float, partitions: Partitions) -> None:
-        if self.listener is None:
-            return
+    async def _call_until(self, limit: float, callback: Callable[[Partitions], object], partitions: Partitions) -> None:
         with anyio.CancelScope(deadline=limit) as scope:
-            await self._call(self.listener.on_partitions_revoked, partitions)
+            await self._call(callback, partitions)
         if scope.cancelled_caught:
-            self._log.error("revoke_timeout", callback="on_partitions_revoked", partitions=len(partitions))
+            self._log.error("callback_timeout", callback=callback.__name__, partitions=len(partitions))
 
     def drop(self, partitions: Partitions) -> None:
         """Forget partitions at once; a revoke under way is cut short."""
@@ -133,7 +132,8 @@ class AssignmentDriver:
         """Tell the application of lost partitions, but for those whose revoking it was told of."""
         untold, self._told = partitions - self._told, frozenset()
         if untold and self.listener is not None:
-            await self._call(self.listener.on_partitions_lost, untold)
+            limit = self._runtime.now() + self._config.max_poll_interval_ms / 1000
+            await self._call_until(limit, self.listener.on_partitions_lost, untold)
 
     async def _drain(self, partitions: Partitions, deadline: float) -> None:
         with anyio.CancelScope(deadline=deadline) as scope:

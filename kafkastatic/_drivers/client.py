@@ -109,6 +109,7 @@ class Client:
         )
         self.membership = self._member() if self.coordinator else None
         self.manual = False
+        self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
         self._tasks: TaskGroup | None = None
@@ -405,14 +406,24 @@ class Client:
 
     def reassign(self, wanted: frozenset[TopicPartition]) -> None:
         """Read these partitions, assigned by hand; what is consumed of others is committed."""
-        gone = self.positions.partitions() - wanted
-        consumed = self.consumption.consumed_offsets(gone)
+        before = self.positions.partitions()
+        gone = before - wanted
+        commits = self.config.enable_auto_commit and self.coordinator is not None
+        consumed = self.consumption.consumed_offsets(gone) if commits else {}
         self.consumption.forget(gone)
-        self.positions.add(wanted - self.positions.partitions())
+        self.positions.add(wanted - before)
         self.metadata.track({tp.topic for tp in wanted})
-        if consumed and self.config.enable_auto_commit and self.coordinator is not None and self._tasks is not None:
+        for tp in wanted & self._parted.keys():
+            self.positions[tp].move(self._parted.pop(tp))  # its commit may still be under way
+        self._parted.update(consumed)
+        if consumed and self._tasks is not None:
             offsets = {tp: OffsetAndMetadata(offset) for tp, offset in consumed.items()}
-            self._tasks.start_soon(self.commits.parting, offsets, name="kafkastatic:commit")
+            self._tasks.start_soon(self._commit_parted, offsets, name="kafkastatic:commit")
+
+    async def _commit_parted(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
+        await self.commits.parting(offsets)
+        for tp in offsets:
+            self._parted.pop(tp, None)
 
     # ── clocks ──
 

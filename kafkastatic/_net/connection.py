@@ -66,11 +66,10 @@ class Connection:
         try:
             return decode_response(request, frame, version)
         except ProtocolError as error:
-            error = ProtocolError(
-                f"{self.address} answered {request.NAME} v{version} with bytes that do not parse: {error}"
-            )
-            self.close(error)
-            raise error from None
+            what = f"{self.address} answered {request.NAME} v{version} with bytes that do not parse"
+            # The others on this connection may well be understood on the next one.
+            self.close(BrokerUnreachableError(f"{what}; the connection was closed.", address=self.address))
+            raise ProtocolError(f"{what}: {error}") from None
 
     async def exchange(self, request: Request[Any], version: int, timeout: float) -> bytearray:
         """As `request`, but return the answer's whole frame undecoded."""

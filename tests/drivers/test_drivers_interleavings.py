@@ -541,6 +541,44 @@ async def test_partitions_that_assign_drops_are_committed(closing: bool) -> None
         await nothing_left(broker)
 
 
+@pytest.mark.asyncio
+async def test_a_partition_that_assign_takes_straight_back_goes_on_where_it_stood() -> None:
+    """The commit of its first spell may still be under way; nothing consumed is delivered again."""
+    async with ScriptedBroker({"orders": 2}) as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        consumer = by_hand(broker, TP, OTHER, enable_auto_commit=True)
+        await consumer.start()
+        assert [(await consumer.getone()).value for _ in range(2)] == [b"a", b"b"]
+        commit = broker.hold("OffsetCommit")
+        consumer.assign([OTHER])
+        consumer.assign([OTHER, TP])
+        async with asyncio.timeout(AT_ONCE):
+            await broker.received("OffsetCommit")
+            commit.release()
+            assert (await consumer.getone()).value == b"b"
+            await consumer.aclose()
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+async def test_a_lost_callback_that_never_returns_does_not_hold_the_member(caplog: pytest.LogCaptureFixture) -> None:
+    """It ends with max_poll_interval_ms, and the member joins again."""
+    async with ScriptedBroker() as broker:
+        told = Told(lost=asyncio.Event().wait)
+        consumer = consumer_of(broker, heartbeat_interval_ms=10, max_poll_interval_ms=100)
+        consumer.subscribe(["orders"], listener=told)
+        await in_the_group(consumer, broker)
+        asking = asyncio.create_task(consumer.getone())
+        broker.fail_next("Heartbeat", UNKNOWN_MEMBER)
+        async with asyncio.timeout(AT_ONCE):
+            await broker.received("JoinGroup", 2)
+            broker.append("orders", 0, b"a")
+            assert (await asking).value == b"a"
+            await consumer.aclose()
+        assert any("callback_timeout" in record.getMessage() for record in caplog.records)
+        await nothing_left(broker)
+
+
 # ── auto-commits that fail for good ──
 
 
@@ -571,6 +609,25 @@ async def test_a_timer_commit_that_fails_for_good_is_an_event(answer: Any, caplo
                 await broker.until(lambda: broker.committed == {TP: 1})
         assert any("auto_commit_failed" in record.getMessage() for record in caplog.records)
         assert broker.committed == {TP: 2}
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+async def test_an_unparsable_answer_does_not_end_the_member_whose_heartbeat_waits_behind_it() -> None:
+    """The heartbeat is asked again, on the next connection."""
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        _first_commit(broker, unparsable)
+        commit = broker.hold("OffsetCommit")
+        async with consumer_of(
+            broker, enable_auto_commit=True, auto_commit_interval_ms=20, heartbeat_interval_ms=5
+        ) as consumer:
+            assert [(await consumer.getone()).value for _ in range(2)] == [b"a", b"b"]
+            await behind(broker, await broker.received("OffsetCommit"))
+            before = len(broker.of("Heartbeat"))
+            commit.release()
+            await broker.received("Heartbeat", before + 2)
+            assert (await consumer.getone()).value == b"c"
         await nothing_left(broker)
 
 
