@@ -25,7 +25,8 @@ from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
 from kafkastatic._group.assignors import resolve
-from kafkastatic._group.classic import ClassicMember, Settings
+from kafkastatic._group.classic import ClassicMember
+from kafkastatic._group.settings import Settings
 from kafkastatic._net.backoff import Backoff, delay
 from kafkastatic._net.pool import Pool
 from kafkastatic._protocol.faults import error_for, is_retriable

@@ -14,7 +14,6 @@ assignment). What a static member may not do:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -50,50 +49,21 @@ from kafkastatic._group.member import (
     SubscriptionChanged,
     TimerFired,
 )
+from kafkastatic._group.settings import Settings, too_old
 from kafkastatic._group.states import IN_GROUP, OVER, TABLE, State
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.consumer_protocol import decode_assignment
 from kafkastatic._protocol.faults import error_for, is_retriable
-from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
-from kafkastatic._protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
-from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
-from kafkastatic._protocol.messages.offset_commit import OffsetCommitRequest
+from kafkastatic._protocol.messages.heartbeat import HeartbeatResponse
+from kafkastatic._protocol.messages.join_group import JoinGroupResponse
+from kafkastatic._protocol.messages.leave_group import LeaveGroupResponse
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from kafkastatic._protocol.primitives import Request
-from kafkastatic.errors import KafkaError, UnsupportedVersionError
-from kafkastatic.types import Assignor, ClusterSnapshot, Membership
-
-STATIC_VERSIONS: tuple[tuple[type[Request[Any]], int], ...] = (
-    (JoinGroupRequest, 5),
-    (SyncGroupRequest, 3),
-    (HeartbeatRequest, 3),
-    (OffsetCommitRequest, 7),
-    (LeaveGroupRequest, 3),
-)
-"""From which version on a request can carry an instance id. A static member needs them all."""
+from kafkastatic.errors import KafkaError
+from kafkastatic.types import ClusterSnapshot, Membership
 
 JOIN_GRACE = 5.0
 """Seconds that a JoinGroup may take beyond the rebalance timeout."""
-
-
-@attrs.frozen
-class Settings:
-    """What a classic member needs to know of the configuration. Times are seconds.
-
-    Attributes:
-        backoff: the jittered delay before the nth retry, counted from 0 (KIP-580).
-    """
-
-    group: str
-    assignors: Sequence[Assignor]
-    instance_id: str | None = None
-    session_timeout: float = 45.0
-    heartbeat_interval: float = 3.0
-    rebalance_timeout: float = 300.0
-    drain_timeout: float = 30.0
-    request_timeout: float = 30.0
-    rack: str | None = None
-    backoff: Callable[[int], float] = lambda attempt: min(0.1 * 2**attempt, 1.0)
 
 
 class ClassicMember:
@@ -178,26 +148,13 @@ class ClassicMember:
         return [FindCoordinator()]
 
     def _coordinator_found(self, event: CoordinatorFound, now: float) -> list[Action]:
-        too_old = self._too_old(event.versions) if self.membership.instance_id is not None else None
-        if too_old:
-            return self._fail(too_old)
+        refused = too_old(event.versions, self._settings)
+        if refused:
+            return self._fail(refused)
         self._coordinator, self._finding = True, False
         if self.state is State.FINDING:
             return self._join("coordinator found", now)
         return self._beat(now) if self.state in IN_GROUP else []
-
-    def _too_old(self, versions: Mapping[int, tuple[int, int]]) -> UnsupportedVersionError | None:
-        for request, needed in STATIC_VERSIONS:
-            _, highest = versions.get(request.API_KEY, (0, -1))
-            if highest < needed:
-                return UnsupportedVersionError(
-                    api=request.NAME,
-                    detail=f"a static member needs version {needed} of it, the broker offers up to {highest}",
-                    group=self.membership.group,
-                    instance_id=self.membership.instance_id,
-                    remedy="Use brokers of Kafka 2.4 or newer, or leave group_instance_id out.",
-                )
-        return None
 
     def _lose_coordinator(self) -> list[Action]:
         """Look the coordinator up again, once, whoever noticed."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import attrs
 
 from kafkastatic._group.assignors import RangeAssignor
-from kafkastatic._group.classic import ClassicMember, Settings
+from kafkastatic._group.classic import ClassicMember
 from kafkastatic._group.member import (
     Action,
     Answered,
@@ -29,6 +29,7 @@ from kafkastatic._group.member import (
     SubscriptionChanged,
     TimerFired,
 )
+from kafkastatic._group.settings import Settings
 from kafkastatic._group.states import State
 from kafkastatic._protocol.consumer_protocol import encode_assignment, encode_subscription
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse

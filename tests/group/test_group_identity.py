@@ -6,7 +6,7 @@ import pytest
 
 from kafkastatic import identity
 from kafkastatic._group import commits
-from kafkastatic._group.classic import STATIC_VERSIONS, ClassicMember
+from kafkastatic._group.classic import ClassicMember
 from kafkastatic._group.member import (
     Answered,
     AssignFinished,
@@ -20,6 +20,7 @@ from kafkastatic._group.member import (
     Started,
     TimerFired,
 )
+from kafkastatic._group.settings import STATIC_VERSIONS
 from kafkastatic._protocol.primitives import Request
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import ConfigError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kafkastatic._group.classic import STATIC_VERSIONS
 from kafkastatic._group.member import (
     Answered,
     Assign,
@@ -22,6 +21,7 @@ from kafkastatic._group.member import (
     SubscriptionChanged,
     TimerFired,
 )
+from kafkastatic._group.settings import STATIC_VERSIONS
 from kafkastatic._group.states import State
 from kafkastatic._protocol.error_codes import TABLE
 from kafkastatic.errors import (

@@ -1,0 +1,64 @@
+"""What a classic member is told of the configuration, and what it needs of the brokers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
+from kafkastatic._protocol.messages.join_group import JoinGroupRequest
+from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest
+from kafkastatic._protocol.messages.offset_commit import OffsetCommitRequest
+from kafkastatic._protocol.messages.sync_group import SyncGroupRequest
+from kafkastatic._protocol.primitives import Request
+from kafkastatic.errors import UnsupportedVersionError
+from kafkastatic.types import Assignor
+
+STATIC_VERSIONS: tuple[tuple[type[Request[Any]], int], ...] = (
+    (JoinGroupRequest, 5),
+    (SyncGroupRequest, 3),
+    (HeartbeatRequest, 3),
+    (OffsetCommitRequest, 7),
+    (LeaveGroupRequest, 3),
+)
+"""From which version on a request can carry an instance id. A static member needs them all."""
+
+
+@attrs.frozen
+class Settings:
+    """What a classic member needs to know of the configuration. Times are seconds.
+
+    Attributes:
+        backoff: the jittered delay before the nth retry, counted from 0 (KIP-580).
+    """
+
+    group: str
+    assignors: Sequence[Assignor]
+    instance_id: str | None = None
+    session_timeout: float = 45.0
+    heartbeat_interval: float = 3.0
+    rebalance_timeout: float = 300.0
+    drain_timeout: float = 30.0
+    request_timeout: float = 30.0
+    rack: str | None = None
+    backoff: Callable[[int], float] = lambda attempt: min(0.1 * 2**attempt, 1.0)
+
+
+def too_old(versions: Mapping[int, tuple[int, int]], settings: Settings) -> UnsupportedVersionError | None:
+    """Why a broker with these API versions cannot have a static member, if that is what `settings` ask for.
+
+    It is never a silent downgrade to a dynamic member.
+    """
+    for request, needed in STATIC_VERSIONS if settings.instance_id is not None else ():
+        _, highest = versions.get(request.API_KEY, (0, -1))
+        if highest < needed:
+            return UnsupportedVersionError(
+                api=request.NAME,
+                detail=f"a static member needs version {needed} of it, the broker offers up to {highest}",
+                group=settings.group,
+                instance_id=settings.instance_id,
+                remedy="Use brokers of Kafka 2.4 or newer, or leave group_instance_id out.",
+            )
+    return None
