@@ -10,7 +10,6 @@ import asyncio
 import ipaddress
 import random
 import socket
-import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -31,10 +30,6 @@ class Runtime:
         """Seconds on a clock that never goes back: the event loop's own, so a simulation is another loop."""
         return asyncio.get_running_loop().time()
 
-    def wall_clock(self) -> float:
-        """Seconds since 1970, for timestamps that people read."""
-        return time.time()
-
     def random(self) -> float:
         """A number in [0, 1), for jitter."""
         return random.random()  # noqa: S311  (jitter is no secret)
@@ -42,9 +37,6 @@ class Runtime:
     def new_id(self) -> str:
         """A fresh id, unique everywhere."""
         return str(uuid.uuid4())
-
-    def hostname(self) -> str:
-        return socket.gethostname()
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of a host, in the order to try them.

@@ -327,7 +327,7 @@ class Consumer(Generic[K, V]):
 
     def _refuse_after_expiry(self, wanted: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """Say which interval was exceeded, by how much and by which record, before anything is sent."""
-        expiry = self._client.poll_expiry
+        expiry = self._client.polls.expiry
         if expiry is None:
             return
         last, excess = expiry

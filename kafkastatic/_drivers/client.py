@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
-from types import TracebackType
 from typing import cast
 
 import anyio
@@ -13,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from kafkastatic import _cluster
 from kafkastatic._drivers.assignment import AssignmentDriver
+from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.fetching import FetchDriver
@@ -21,6 +21,7 @@ from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.membership import MembershipDriver
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
+from kafkastatic._drivers.polls import PollExpiry, PollWatch
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
@@ -52,7 +53,6 @@ class Client:
     Attributes:
         fatal: what ended the consumer, the first of it.
         closing: a close has begun.
-        poll_expiry: the last time that `max_poll_interval_ms` was exceeded: the record in hand and seconds beyond.
     """
 
     def __init__(
@@ -67,7 +67,6 @@ class Client:
         self.runtime = runtime
         self.topics = topics
         self.fatal: BaseException | None = None
-        self.poll_expiry: tuple[tuple[str, int, int] | None, float] | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
         self.pool = Pool(config, runtime)
         self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
@@ -108,6 +107,7 @@ class Client:
         self.assignment = AssignmentDriver(
             config, self.consumption, self.commits, runtime, self.log, changed=self._assignment_changed
         )
+        self.polls = PollWatch(config, self.consumption, runtime, lambda: self.manual, self._poll_expired)
         self.membership = self._member() if self.coordinator else None
         self.manual = False
         self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
@@ -339,7 +339,7 @@ class Client:
             if self.membership is not None:
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
-                tasks.start_soon(self._watch_polls, name="kafkastatic:poll-interval")
+                tasks.start_soon(self.polls.run, name="kafkastatic:poll-interval")
                 if self.config.enable_auto_commit:
                     tasks.start_soon(self._auto_commit, name="kafkastatic:auto-commit")
             else:
@@ -435,28 +435,14 @@ class Client:
             with anyio.move_on_after(self.config.default_api_timeout_ms / 1000):
                 await self.commits.auto(self.consumption.consumed_offsets, "on_timer")
 
-    async def _watch_polls(self) -> None:
-        """Sample the application's progress; nothing of this costs per record. Waiting for records never expires."""
-        assert self.membership is not None
-        interval = self.config.max_poll_interval_ms / 1000
-        step = min(interval / 10, self.config.heartbeat_interval_ms / 1000)
-        progress, since = self.consumption.progress(), self.runtime.now()
-        while True:
-            await anyio.sleep(step)
-            now = self.runtime.now()
-            idle = self.consumption.waiting or self.manual or not len(self.positions)
-            if idle or self.consumption.progress() != progress:
-                progress, since = self.consumption.progress(), now
-            elif now - since > interval and self.poll_expiry is None:
-                last, excess = self.consumption.last_in_hand(), now - since - interval
-                self.poll_expiry = (last, excess)
-                self.membership.feed(m.PollExpired(last, excess))
-
     def _asked(self) -> None:
         self.assignment.asked()
-        if self.poll_expiry is not None and self.membership is not None:
-            self.poll_expiry = None
+        if self.polls.resumed() and self.membership is not None:
             self.membership.feed(m.PollResumed())
+
+    def _poll_expired(self, expiry: PollExpiry) -> None:
+        if self.membership is not None:
+            self.membership.feed(m.PollExpired(expiry.last, expiry.excess))
 
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
@@ -465,44 +451,6 @@ class Client:
     def _assignment_changed(self) -> None:
         self.fetch.replan()
         self.hand_out.arrived()
-
-
-class Call:
-    """One call of the application, as `Client.call` bounds it.
-
-    Raises:
-        ConsumerClosedError, or whatever ended the consumer: if it ended meanwhile.
-        KafkaTimeoutError: if the time ran out, with the last failure met.
-    """
-
-    def __init__(self, client: Client, what: str) -> None:
-        self._client = client
-        self._what = what
-        self._seconds = client.config.default_api_timeout_ms / 1000
-        self._scope = anyio.CancelScope(deadline=client.runtime.now() + self._seconds)
-
-    def __enter__(self) -> None:
-        client = self._client
-        client.check()
-        client.offsets.last_error = client.commits.last_error = None
-        if not client.in_callback:  # a callback's calls go on while the consumer is closing
-            client.calls.add(self._scope)
-        self._scope.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        client = self._client
-        client.calls.discard(self._scope)
-        self._scope.__exit__(kind, error, traceback)
-        if not self._scope.cancelled_caught:
-            return
-        client.raise_fatal()
-        if client.closing and client.runtime.now() < self._scope.deadline:
-            raise ConsumerClosedError(f"{self._what} was under way when the consumer was closed.")
-        last = client.commits.last_error or client.offsets.last_error
-        why = f": {last}" if last else "."
-        raise KafkaTimeoutError(f"{self._what} did not end within {self._seconds:.3g} s{why}") from last
 
 
 def _first(error: BaseException) -> BaseException:
