@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from ssl import SSLError
+from ssl import SSLCertVerificationError, SSLError
 
 import anyio
 import attrs
@@ -144,17 +144,17 @@ class Pool:
         return sorted(nodes, key=lambda node: (not node.alive, node.not_before))
 
     def _none_answered(self, failures: list[tuple[str, KafkaError]]) -> KafkaError:
-        protocol = [error for _, error in failures if isinstance(error, ProtocolError)]
-        if protocol and len(protocol) == len(failures):
-            return protocol[0]
+        if failures and not any(error.retriable for _, error in failures):
+            return failures[0][1]  # none of them ever will
         names = ", ".join(dict.fromkeys(address for address, _ in failures)) or ", ".join(
             self._config.bootstrap_servers
         )
-        reasons = "; ".join(dict.fromkeys(str(error.args[0]) for _, error in failures))
+        reasons = "; ".join(dict.fromkeys(str(error.args[0]).rstrip(".") for _, error in failures))
         return BrokerUnreachableError(
-            f"No broker answered: {reasons or 'the time ran out'}",
+            f"No broker answered: {reasons or 'the time ran out'}.",
             address=names,
-            remedy="Check bootstrap_servers, and that this machine can reach them.",
+            remedy="Check bootstrap_servers, and that this machine can reach them"
+            + (" and speaks TLS to a TLS listener." if self._config.ssl_context is not None else "."),
         )
 
     async def _request(self, node: _Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
@@ -289,16 +289,24 @@ class Pool:
         raise last
 
     def _unreachable(self, node: _Node, reason: str, cause: OSError | None) -> BrokerUnreachableError:
+        remedy = "Check the address and that a broker listens there."
+        if node.advertised_by:
+            remedy = "Check the broker's advertised.listeners: this machine must be able to reach them."
+        elif isinstance(cause, SSLCertVerificationError):
+            remedy = (
+                "Load the CA of the broker's certificate into ssl_context, and use a host name that it is made for."
+            )
+        elif self._config.ssl_context is not None:
+            remedy = "Check the address, and that the listener there speaks TLS."
         error = BrokerUnreachableError(
-            f"Cannot use broker {node.address}: {reason}"
+            f"Cannot use broker {node.address}: {reason.rstrip('.')}"
             + (f" (the address that {node.advertised_by} advertises)" if node.advertised_by else "")
             + ".",
             address=node.address,
             advertised_by=node.advertised_by,
-            remedy="Check the broker's advertised.listeners: this machine must be able to reach them."
-            if node.advertised_by
-            else "Check the address and that a broker listens there.",
+            remedy=remedy,
         )
+        error.retriable = not isinstance(cause, SSLCertVerificationError)
         error.__cause__ = cause
         return error
 
@@ -335,6 +343,8 @@ def _split(address: str) -> tuple[str, int]:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, SSLCertVerificationError):
+        return f"TLS failed: {error.reason}, {error.verify_message}"
     if isinstance(error, SSLError):
         return f"TLS failed: {error.reason or error}"
     return error.strerror or str(error) or type(error).__name__

@@ -217,7 +217,7 @@ def decode(
             raise ValueError("a record's offset is behind the batch's last")
     except ValueError as error:
         raise CorruptRecordError(
-            f"batch {batch.base_offset} to {batch.last_offset} cannot be delivered: {error}",
+            f"batch {batch.base_offset} to {batch.last_offset} cannot be delivered: {error}.",
             topic=topic,
             partition=partition,
             offset=max(batch.base_offset, from_offset),
