@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest.register_assert_rewrite("tests.support")  # their assertions explain themselves too
+
 SCENARIOS = range(1, 41)
 PLACES = ("machine", "peer", "real")
 

@@ -13,6 +13,8 @@ TESTS = Path(__file__).resolve().parent
 SCENARIOS = """
 import pytest
 
+from tests.support.scenes import eventually
+
 @pytest.mark.scenario(4, 9, where="machine")
 def test_one(): pass
 
@@ -86,3 +88,17 @@ def test_where_kafka_is_required_a_missing_java_fails() -> None:
     )
     assert run.returncode == 1
     assert "KAFKASTATIC_REQUIRE_KAFKA=1, but no Java found" in run.stdout
+
+
+@pytest.mark.asyncio
+async def test_eventually_shows_what_was_still_wrong() -> None:
+    """The last failed assertion is the cause of the error."""
+
+    def probe() -> bool:
+        assert 1 + 1 == 3
+        return True
+
+    with pytest.raises(AssertionError, match=r"not within 0\.01 s") as caught:
+        await eventually(probe, timeout=0.01)
+    assert "(1 + 1) == 3" in str(caught.value.__cause__)
+    assert await eventually(lambda: 7) == 7

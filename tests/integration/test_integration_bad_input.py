@@ -32,9 +32,9 @@ from kafkastatic.errors import (
 )
 from kafkastatic.identity import IdentityRegistry
 from tests.bad_input.test_bad_input import consumer, refused
-from tests.integration.test_integration_helpers import recorded, write
 from tests.support.raw_peer import RawMember, RawPeer, subscription
 from tests.support.recording_proxy import RecordingProxy
+from tests.support.scenes import recorded, write
 
 
 @pytest.fixture

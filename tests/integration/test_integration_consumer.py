@@ -18,8 +18,8 @@ from kafkastatic.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
-from tests.integration.test_integration_helpers import Recorder, consumer, eventually, reading, recorded, running, write
 from tests.support.raw_peer import RawMember, RawPeer
+from tests.support.scenes import Recorder, consumer, eventually, reading, recorded, running, write
 
 SOON = 10
 

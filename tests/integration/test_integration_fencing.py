@@ -9,7 +9,9 @@ import pytest
 
 from kafkastatic import FencedInstanceIdError, TopicPartition
 from kafkastatic.errors import CommitFailedError
-from tests.integration.test_integration_helpers import (
+from tests.support.raw_peer import RawError, RawMember, RawPeer
+from tests.support.recording_proxy import RecordingProxy
+from tests.support.scenes import (
     HEARTBEAT,
     Recorder,
     consumer,
@@ -20,8 +22,6 @@ from tests.integration.test_integration_helpers import (
     running,
     write,
 )
-from tests.support.raw_peer import RawError, RawMember, RawPeer
-from tests.support.recording_proxy import RecordingProxy
 
 GROUP_REQUESTS = {"JoinGroup", "SyncGroup", "Heartbeat", "OffsetCommit", "LeaveGroup"}
 IN_TIME = HEARTBEAT + 0.8

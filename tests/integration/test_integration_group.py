@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from kafkastatic import Consumer
-from tests.integration.test_integration_helpers import Reader, Recorder, eventually, in_group, reading, running, write
 from tests.support.raw_peer import RawPeer
+from tests.support.scenes import Reader, Recorder, eventually, in_group, reading, running, write
 
 PARTITIONS = 6
 

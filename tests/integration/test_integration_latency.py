@@ -20,7 +20,8 @@ from kafkastatic._group import commits
 from kafkastatic._group.requests import heartbeat
 from kafkastatic._net.pool import Role
 from kafkastatic._protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
-from tests.integration.test_integration_helpers import (
+from tests.support.raw_peer import RawMember, RawPeer
+from tests.support.scenes import (
     HEARTBEAT,
     consumer,
     eventually,
@@ -30,7 +31,6 @@ from tests.integration.test_integration_helpers import (
     running,
     write,
 )
-from tests.support.raw_peer import RawMember, RawPeer
 
 
 @pytest.mark.asyncio

@@ -11,7 +11,8 @@ import pytest
 from kafkastatic import TopicPartition
 from kafkastatic.errors import ConfigError, IllegalStateError
 from kafkastatic.identity import IdentityRegistry
-from tests.integration.test_integration_helpers import (
+from tests.support.raw_peer import RawMember, RawPeer, partitions_of
+from tests.support.scenes import (
     Recorder,
     consumer,
     eventually,
@@ -22,7 +23,6 @@ from tests.integration.test_integration_helpers import (
     running,
     write,
 )
-from tests.support.raw_peer import RawMember, RawPeer, partitions_of
 
 GROUP_REQUESTS = ("JoinGroup", "SyncGroup", "Heartbeat", "OffsetCommit", "LeaveGroup")
 

@@ -12,8 +12,8 @@ from confluent_kafka import Producer
 from kafka.protocol.consumer import FetchRequest
 
 from kafkastatic import Consumer, TopicPartition
-from tests.integration.test_integration_helpers import consumer, eventually
 from tests.support.raw_peer import RawPeer
+from tests.support.scenes import consumer, eventually
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 START = 1_700_000_000_000

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from importlib import import_module
 from typing import Any
 
-import pytest
 from kio.serial import entity_reader
 
 from kafkastatic import Consumer, RebalanceListener, TopicPartition
@@ -177,17 +176,3 @@ def parsed_by_kio(request: Request) -> Any:
     parsed, size = entity_reader(message)(request.raw, start)
     assert start + size == len(request.raw)
     return parsed
-
-
-@pytest.mark.asyncio
-async def test_eventually_shows_what_was_still_wrong() -> None:
-    """The last failed assertion is the cause of the error."""
-
-    def probe() -> bool:
-        assert 1 + 1 == 3
-        return True
-
-    with pytest.raises(AssertionError, match=r"not within 0\.01 s") as caught:
-        await eventually(probe, timeout=0.01)
-    assert "(1 + 1) == 3" in str(caught.value.__cause__)
-    assert await eventually(lambda: 7) == 7
