@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.support.scenes import eventually
+
 TESTS = Path(__file__).resolve().parent
 
 SCENARIOS = """
 import pytest
-
-from tests.support.scenes import eventually
 
 @pytest.mark.scenario(4, 9, where="machine")
 def test_one(): pass
