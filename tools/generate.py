@@ -2,8 +2,8 @@
 
     python tools/generate.py [--jar kafka-clients-4.4.0.jar] [--check]
 
-Without --jar, Maven fetches the release named in tools/jars.py. --check writes nothing and exits with 1 where the
-files differ from what would be written.
+Without --jar it is that of the release which tools/real_kafka.py runs, fetched by Maven. --check writes nothing and
+exits with 1 where the files differ from what would be written.
 """
 
 from __future__ import annotations

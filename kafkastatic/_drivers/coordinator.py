@@ -40,10 +40,6 @@ class Coordinator:
         self._lock = anyio.Lock()
         self.last_error: KafkaError | None = None
 
-    @property
-    def broker(self) -> Broker | None:
-        return self._broker
-
     async def find(self) -> Versions:
         """Find and connect to the coordinator, retrying passing failures; the caller bounds the time.
 
