@@ -9,13 +9,17 @@ APIS = (
     "Fetch",
     "FindCoordinator",
     "Heartbeat",
+    "InitProducerId",
     "JoinGroup",
     "LeaveGroup",
     "ListOffsets",
     "Metadata",
     "OffsetCommit",
     "OffsetFetch",
+    "OffsetForLeaderEpoch",
     "Produce",
+    "SaslAuthenticate",
+    "SaslHandshake",
     "SyncGroup",
 )
 """APIs whose request and response share a module."""
