@@ -169,6 +169,10 @@ def free_port() -> int:
 # The broker
 
 
+def new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "A")
+
+
 class RealKafka:
     """One broker (and its own controller) on loopback; every method blocks, none needs an event loop.
 
@@ -176,16 +180,24 @@ class RealKafka:
     bootstrap through a proxy listening on that port stay behind it. With `tls=True` a third listener, `bootstrap_tls`,
     speaks TLS under the certificate in `ca_file`.
 
+    `settings` (server.properties) may be changed until the first start. A cluster of several is `RealCluster`'s work.
+
     The ports and the data outlive `stop`, `kill` and `restart`; `close` removes everything.
     """
 
     def __init__(
-        self, version: str = DEFAULT_VERSION, settings: Mapping[str, object] | None = None, *, tls: bool = False
+        self,
+        version: str = DEFAULT_VERSION,
+        settings: Mapping[str, object] | None = None,
+        *,
+        tls: bool = False,
+        cluster_id: str | None = None,
     ) -> None:
         self.version = version
+        self._cluster_id = cluster_id or new_cluster_id()
         self.directory = Path(tempfile.mkdtemp(prefix="kafkastatic-kafka-"))
-        self.port, self.behind_proxy_port, self.proxy_port, self._controller_port, self._tls_port = _distinct_ports(5)
-        self._settings = dict(settings or {})
+        self.port, self.behind_proxy_port, self.proxy_port, self.controller_port, self._tls_port = _distinct_ports(5)
+        self.settings = dict(settings or {})
         self._tls = tls
         self._formatted = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -238,8 +250,17 @@ class RealKafka:
 
         :raises RealKafkaError: if Kafka cannot run here, ends early or is not ready in time
         """
+        self.launch()
+        self._wait_until_ready(timeout)
+        return self
+
+    def launch(self) -> None:
+        """Start the broker without waiting for it; formats the storage at the first start.
+
+        :raises RealKafkaError: if Kafka cannot run here
+        """
         if self.running:
-            return self
+            return
         if reason := available(self.version):
             raise RealKafkaError(reason)
         if not self._formatted:
@@ -255,8 +276,6 @@ class RealKafka:
                 start_new_session=True,
             )
         self._guard = _start_guard(self._process.pid, self.directory)
-        self._wait_until_ready(timeout)
-        return self
 
     def stop(self, timeout: float = 20.0) -> None:
         """End the broker with SIGTERM, and with SIGKILL if it has not ended within `timeout` seconds."""
@@ -331,9 +350,8 @@ class RealKafka:
             _make_certificate(self.directory)
         properties = self._properties()
         (self.directory / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "A")
         run = subprocess.run(
-            self._command("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties"),
+            self._command("kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", "server.properties"),
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -348,7 +366,7 @@ class RealKafka:
         listeners = {
             "PLAINTEXT": self.port,
             "BEHIND_PROXY": self.behind_proxy_port,
-            "CONTROLLER": self._controller_port,
+            "CONTROLLER": self.controller_port,
         }
         advertised = {
             "PLAINTEXT": f"127.0.0.1:{self.port}",
@@ -368,7 +386,7 @@ class RealKafka:
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items()),
@@ -387,7 +405,7 @@ class RealKafka:
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
             **extra,
-            **self._settings,
+            **self.settings,
         }
 
     def _wait_until_ready(self, timeout: float) -> None:
@@ -440,6 +458,12 @@ def _coordinator_ready(port: int) -> bool:
         found = _ask(connection, api=10, version=1, body=struct.pack(">h", len(group)) + group + b"\0")
         if struct.unpack_from(">h", found, 4)[0] != 0:
             return False
+        (message,) = struct.unpack_from(">h", found, 6)
+        at = 8 + max(message, 0) + 4
+        (length,) = struct.unpack_from(">h", found, at)
+        host = found[at + 2 : at + 2 + length].decode()
+        (coordinator,) = struct.unpack_from(">i", found, at + 2 + length)
+    with socket.create_connection((host, coordinator), timeout=5) as connection:
         # A heartbeat of nobody: 25 (unknown member) from a coordinator at work, 14/15/16 from one that is not.
         body = struct.pack(">h", len(group)) + group + struct.pack(">ih", 0, 1) + b"x"
         return struct.unpack_from(">h", _ask(connection, api=12, version=0, body=body), 0)[0] == 25

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from tests.support.raw_peer import RawPeer
+from tools.real_cluster import RealCluster
 from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
 
 _brokers = pytest.StashKey[list[RealKafka]]()
@@ -78,6 +79,18 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Real
     yield start
     for broker in brokers:
         broker.close()
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
+    """Three 4.4.0 brokers for the whole session: who stops one starts it again. Topics and groups of your own."""
+    _demand_kafka()
+    cluster = RealCluster()
+    request.config.stash.setdefault(_brokers, []).extend(cluster.brokers)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.close()
 
 
 @pytest.fixture
