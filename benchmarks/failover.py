@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -295,7 +296,7 @@ def report(measured: dict[str, Any]) -> bool:
     for fault in next(iter(measured["clients"].values()))["stood still"]:
         for name, found in measured["clients"].items():
             summary = found["stood still"][fault]
-            rows.append([fault, name, *(summary[figure] for figure in figures), found["silent"][fault]])
+            rows.append([fault, name, *(summary.get(figure, math.nan) for figure in figures), found["silent"][fault]])
     print(common.table(("event", "client", *figures, "longest silence"), rows))
     print("\n'longest silence' is the longest time without a record of a partition that had one, the outage included.")
     busy_share, round_trip = measured["processors busy"], measured["metadata round trip ms"]

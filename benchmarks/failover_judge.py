@@ -150,7 +150,7 @@ class Judge:
         ]
 
     def _silent(self, by_partition: Mapping[int, Sequence[Entry]]) -> dict[str, float]:
-        """The longest time, in ms, between two records of one partition, by the event in whose time the middle of it is."""
+        """The longest time between two records of a partition, in ms, by the event in whose time its middle falls."""
         worst: dict[str, float] = {fault.what: 0.0 for fault in self._faults}
         for entries in by_partition.values():
             for earlier, later in itertools.pairwise(entries):
