@@ -296,9 +296,9 @@ def report(measured: dict[str, Any]) -> bool:
     for fault in next(iter(measured["clients"].values()))["stood still"]:
         for name, found in measured["clients"].items():
             summary = found["stood still"][fault]
-            rows.append([fault, name, *(summary.get(figure, math.nan) for figure in figures), found["silent"][fault]])
-    print(common.table(("event", "client", *figures, "longest silence"), rows))
-    print("\n'longest silence' is the longest time without a record of a partition that had one, the outage included.")
+            rows.append([fault, name, *(summary.get(figure, math.nan) for figure in figures), found["latest"][fault]])
+    print(common.table(("event", "client", *figures, "latest record"), rows))
+    print("\n'latest record' is the longest time from a record's acknowledgement to its delivery.")
     busy_share, round_trip = measured["processors busy"], measured["metadata round trip ms"]
     print(f"processors {busy_share:.0%} busy, metadata round trip {round_trip['median']:.1f} ms (median)")
     ours = measured["clients"].get("kafkastatic")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -107,7 +106,7 @@ class Judge:
             "errors": len(errors),
             "cpu s": sum(e["seconds"] for e in events if e["event"] == "cpu"),
             "stood still": self._stood_still(by_partition),
-            "silent": self._silent(by_partition),
+            "latest": self._late(by_partition),
             "told": told,
             "first errors": errors[:20],
         }
@@ -149,14 +148,18 @@ class Judge:
             if at is not None and at < self._ended
         ]
 
-    def _silent(self, by_partition: Mapping[int, Sequence[Entry]]) -> dict[str, float]:
-        """The longest time between two records of a partition, in ms, by the event in whose time its middle falls."""
+    def _late(self, by_partition: Mapping[int, Sequence[Entry]]) -> dict[str, float]:
+        """The longest time from a record's acknowledgement to its delivery, in ms, by the event it falls under."""
         worst: dict[str, float] = {fault.what: 0.0 for fault in self._faults}
-        for entries in by_partition.values():
-            for earlier, later in itertools.pairwise(entries):
-                fault = self._fault_of((earlier.at + later.at) / 2)
-                if fault is not None and later.at <= self._ended:
-                    worst[fault] = max(worst[fault], (later.at - earlier.at) * 1000)
+        for partition, entries in by_partition.items():
+            first: dict[int, float] = {}
+            for entry in entries:
+                first.setdefault(entry.offset, entry.at)
+            for offset, at in first.items():
+                there = self.log.acknowledged.get((partition, offset), at)
+                fault = self._fault_of(there)
+                if fault is not None and there < self._ended:
+                    worst[fault] = max(worst[fault], (at - there) * 1000)
         return worst
 
     def _fault_of(self, at: float) -> str | None:
