@@ -104,7 +104,7 @@ class Pool:
         self._addresses: dict[int, str] = {}
         self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
         self._closed = False
-        self.silence = Silence()
+        self.silence = Silence(PATIENCE)
 
     # ── requests ──
 

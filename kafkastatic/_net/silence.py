@@ -22,9 +22,15 @@ class _Wait:
 
 
 class Silence:
-    """Keeps the waits of one client. Pure: times are handed in."""
+    """Keeps the waits of one client. Pure: times are handed in.
 
-    def __init__(self) -> None:
+    Args:
+        pause: the fewest seconds between two times at which there is silence to be told of.
+    """
+
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+        self._not_before = -math.inf
         self._waits: set[_Wait] = set()
 
     @contextmanager
@@ -45,14 +51,18 @@ class Silence:
 
     def look(self, now: float) -> bool:
         """Whether something is overdue and has heard nothing since the last look at it. It is due again later then."""
+        if now < self._not_before:
+            return False
         silent = False
         for wait in self._waits:
             if wait.due <= now:
                 received = wait.received()
                 silent = silent or received == wait.heard
                 wait.heard, wait.due = received, now + wait.patience
+        if silent:
+            self._not_before = now + self._pause
         return silent
 
     def next_look(self) -> float:
-        """When the first of the present waits is due; infinity if there is none."""
-        return min((wait.due for wait in self._waits), default=math.inf)
+        """When the first of the present waits is to be looked at; infinity if there is none."""
+        return max(self._not_before, min((wait.due for wait in self._waits), default=math.inf))

@@ -17,7 +17,7 @@ class Wire:
 
 
 def test_an_answer_in_time_is_no_silence() -> None:
-    silence, wire = Silence(), Wire()
+    silence, wire = Silence(1.0), Wire()
     with silence.waiting(0.0, expected=0.5, patience=1.0, received=wire.received):
         assert silence.next_look() == 1.5
         assert not silence.look(1.4)
@@ -27,7 +27,7 @@ def test_an_answer_in_time_is_no_silence() -> None:
 
 
 def test_an_answer_that_is_overdue_is_looked_at_once_in_every_patience() -> None:
-    silence, wire = Silence(), Wire()
+    silence, wire = Silence(1.0), Wire()
     with silence.waiting(0.0, expected=0.5, patience=1.0, received=wire.received):
         looks = [1.5, 1.6, 2.4, 2.5, 3.4, 3.5]
 
@@ -35,7 +35,7 @@ def test_an_answer_that_is_overdue_is_looked_at_once_in_every_patience() -> None
 
 
 def test_an_answer_that_is_coming_in_is_no_silence_until_it_stops() -> None:
-    silence, wire = Silence(), Wire()
+    silence, wire = Silence(1.0), Wire()
     with silence.waiting(0.0, expected=0.0, patience=1.0, received=wire.received):
         wire.bytes = 10
         assert not silence.look(1.0)
@@ -45,7 +45,7 @@ def test_an_answer_that_is_coming_in_is_no_silence_until_it_stops() -> None:
 
 
 def test_one_wait_among_others_is_enough_and_each_has_its_own_time() -> None:
-    silence, still, busy = Silence(), Wire(), Wire()
+    silence, still, busy = Silence(1.0), Wire(), Wire()
     with (
         silence.waiting(0.0, expected=0.0, patience=1.0, received=busy.received),
         silence.waiting(0.0, expected=0.0, patience=10.0, received=still.received),
@@ -56,3 +56,13 @@ def test_one_wait_among_others_is_enough_and_each_has_its_own_time() -> None:
         busy.bytes += 1
         assert silence.look(10.0)
         assert silence.next_look() == 11.0
+
+
+def test_many_that_wait_for_one_broker_are_told_of_together() -> None:
+    silence, wire = Silence(1.0), Wire()
+    with (
+        silence.waiting(0.0, expected=0.0, patience=1.0, received=wire.received),
+        silence.waiting(0.5, expected=0.0, patience=1.0, received=wire.received),
+    ):
+        assert [now / 10 for now in range(41) if silence.look(now / 10)] == [1.0, 2.0, 3.0, 4.0]
+        assert silence.next_look() == 5.0
