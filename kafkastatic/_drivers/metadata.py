@@ -95,9 +95,9 @@ class MetadataDriver:
         """
         began = now = self._runtime.now()
         aged = began + self._config.metadata_max_age_ms / 1000
-        while not self._wanted.is_set() and now < aged and not self._pool.silence.look(now):
+        while not self._wanted.is_set() and now < aged and not self._pool.silence():
             # Requests that begin meanwhile are due no sooner than that.
-            with anyio.CancelScope(deadline=min(aged, now + PATIENCE, self._pool.silence.next_look())):
+            with anyio.CancelScope(deadline=min(aged, now + PATIENCE, self._pool.next_silence())):
                 await self._wanted.wait()
             now = self._runtime.now()
         return now - began

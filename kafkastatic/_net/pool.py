@@ -63,7 +63,7 @@ class _Node:
     opening: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
     departures: int = 0  # how often it left the cluster
     not_before: float = 0.0
-    silent: bool = False  # it left a request unanswered that another broker answered
+    silent: bool = False  # it has left a request unanswered for too long, and answered none since
 
     @property
     def address(self) -> str:
@@ -104,7 +104,7 @@ class Pool:
         self._addresses: dict[int, str] = {}
         self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
         self._closed = False
-        self.silence = Silence(PATIENCE)
+        self._silence: Silence[_Node] = Silence(PATIENCE)
 
     # ── requests ──
 
@@ -125,11 +125,27 @@ class Pool:
         """
         node = self._known(node_id)
         with self._waiting(node, role, getattr(request, "max_wait_ms", 0) / 1000):
-            return await self._request(node, request, role, timeout, cap)
+            answer = await self._request(node, request, role, timeout, cap)
+        node.silent = False
+        return answer
+
+    def silence(self) -> bool:
+        """Whether a broker owes us an answer for longer than it should; told of once in a while for as long as it does.
+
+        Such a broker is the last one to be asked by `request_any`.
+        """
+        silent = self._silence.look(self._runtime.now())
+        for node in silent:
+            node.silent = True
+        return bool(silent)
+
+    def next_silence(self) -> float:
+        """Until when `silence` need not be asked again, if no request begins meanwhile."""
+        return self._silence.next_look()
 
     def _waiting(self, node: _Node, role: Role, expected: float = 0.0) -> AbstractContextManager[None]:
         patience = PATIENCE if role in (Role.FETCH, Role.QUICK) else PARKED_PATIENCE
-        return self.silence.waiting(self._runtime.now(), expected, patience, lambda: node.received(role))
+        return self._silence.waiting(node, self._runtime.now(), expected, patience, lambda: node.received(role))
 
     async def request_any(self, request: Request[R], *, timeout: float, cap: int | None = None) -> tuple[R, str]:
         """Send a request to whichever broker answers first, tried one after another.

@@ -9,20 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+W = TypeVar("W")
 
 
-class _Wait:
-    __slots__ = ("due", "heard", "patience", "received")
+class _Wait(Generic[W]):
+    __slots__ = ("due", "heard", "patience", "received", "whom")
 
-    def __init__(self, due: float, patience: float, received: Callable[[], int]) -> None:
+    def __init__(self, whom: W, due: float, patience: float, received: Callable[[], int]) -> None:
+        self.whom = whom
         self.due = due
         self.patience = patience
         self.received = received
         self.heard = received()
 
 
-class Silence:
-    """Keeps the waits of one client. Pure: times are handed in.
+class Silence(Generic[W]):
+    """Keeps the waits of one client, and for whom each is. Pure: times are handed in.
 
     Args:
         pause: the fewest seconds between two times at which there is silence to be told of.
@@ -31,10 +35,12 @@ class Silence:
     def __init__(self, pause: float) -> None:
         self._pause = pause
         self._not_before = -math.inf
-        self._waits: set[_Wait] = set()
+        self._waits: set[_Wait[W]] = set()
 
     @contextmanager
-    def waiting(self, now: float, expected: float, patience: float, received: Callable[[], int]) -> Generator[None]:
+    def waiting(
+        self, whom: W, now: float, expected: float, patience: float, received: Callable[[], int]
+    ) -> Generator[None]:
         """One request, for as long as the block runs.
 
         Args:
@@ -42,22 +48,23 @@ class Silence:
             patience: seconds of silence beyond that, and between two looks at it.
             received: counts the bytes that came in; while it grows there is no silence.
         """
-        wait = _Wait(now + expected + patience, patience, received)
+        wait = _Wait(whom, now + expected + patience, patience, received)
         self._waits.add(wait)
         try:
             yield
         finally:
             self._waits.discard(wait)
 
-    def look(self, now: float) -> bool:
-        """Whether something is overdue and has heard nothing since the last look at it. It is due again later then."""
+    def look(self, now: float) -> list[W]:
+        """Who owes an answer and has sent nothing since the last look. They are looked at again later."""
+        silent: list[W] = []
         if now < self._not_before:
-            return False
-        silent = False
+            return silent
         for wait in self._waits:
             if wait.due <= now:
                 received = wait.received()
-                silent = silent or received == wait.heard
+                if received == wait.heard:
+                    silent.append(wait.whom)
                 wait.heard, wait.due = received, now + wait.patience
         if silent:
             self._not_before = now + self._pause
