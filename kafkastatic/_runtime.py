@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import anyio.to_thread
 
 if TYPE_CHECKING:
@@ -64,9 +65,15 @@ class Runtime:
             protocol, address, port, ssl=ssl, server_hostname=server_hostname if ssl else None
         )
 
-    async def run_in_thread(self, function: Callable[..., T], *args: object) -> T:
-        """Run a blocking function in a worker thread; a cancelled caller does not wait for it."""
-        return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
+    async def run_in_thread(
+        self, function: Callable[..., T], *args: object, limiter: anyio.CapacityLimiter | None = None
+    ) -> T:
+        """Run a blocking function in a worker thread; a cancelled caller does not wait for it.
+
+        Args:
+            limiter: how many there may be at a time; if not given, they share anyio's own limit with everybody.
+        """
+        return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True, limiter=limiter)
 
 
 def _look_up(host: str, port: int) -> list[str]:
