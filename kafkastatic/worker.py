@@ -271,19 +271,19 @@ class PartitionWorker:
             behind = portion.next_offset if record is last else record.offset + 1
             chain = self._chains.get(record.key) if self._run.by_key and record.key is not None else None
             if chain is not None:
-                if self._interrupted():
+                if self._interrupted(progress):
                     break
                 progress.begin(record.offset, behind)
                 chain.append(record)
                 continue
-            if not await self._may_begin():
+            if not await self._may_begin(progress):
                 break
             progress.begin(record.offset, behind)
             if self._run.by_key:
                 self._chain(record, progress, tasks)
             else:
                 await self._handle(record, progress)
-        if progress.stale or not self._interrupted():
+        if progress.stale or not self._interrupted(progress):
             await self._want_more(progress)
 
     async def _want_more(self, progress: Progress) -> None:
@@ -298,19 +298,19 @@ class PartitionWorker:
             self._step = anyio.Event()
             await self._step.wait()
 
-    def _interrupted(self) -> bool:
+    def _interrupted(self, progress: Progress) -> bool:
         """Nothing more may be begun of what was given."""
-        return self._run.stopping or self.state.barred or self._progress.stale or self._consumption.stopped
+        return self._run.stopping or self.state.barred or progress.stale or self._consumption.stopped
 
-    async def _may_begin(self) -> bool:
+    async def _may_begin(self, progress: Progress) -> bool:
         """Wait for a slot, and while the partition is paused; a slot is taken if this is true."""
         await self._run.let_others_run()
-        while not self._interrupted():
+        while not self._interrupted(progress):
             if self.state.paused:
                 await self._run.change()
                 continue
             await self._run.slots.acquire()
-            if not self._interrupted() and not self.state.paused:
+            if not self._interrupted(progress) and not self.state.paused:
                 self._slots += 1
                 return True
             self._run.slots.release()
@@ -328,7 +328,7 @@ class PartitionWorker:
     ) -> None:
         try:
             await self._handle(record, progress)
-            while chain and await self._may_begin():
+            while chain and await self._may_begin(progress):
                 await self._handle(chain.popleft(), progress)
         finally:
             if record.key is not None:
