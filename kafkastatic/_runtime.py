@@ -10,6 +10,8 @@ import asyncio
 import ipaddress
 import random
 import socket
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -67,6 +69,20 @@ class Runtime:
     async def run_in_thread(self, function: Callable[..., T], *args: object) -> T:
         """Run a blocking function in a worker thread; a cancelled caller does not wait for it."""
         return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
+
+    def start_thread(self, function: Callable[[], None], name: str) -> Callable[[float], None]:
+        """Run a function in a thread of its own, which does not keep the process alive.
+
+        Returns:
+            What waits for its end, for so many seconds at most.
+        """
+        thread = threading.Thread(target=function, name=name, daemon=True)
+        thread.start()
+        return thread.join
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back, for threads: the loop's own may stand still while it is blocked."""
+        return time.monotonic()
 
 
 def _look_up(host: str, port: int) -> list[str]:

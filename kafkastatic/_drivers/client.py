@@ -22,6 +22,7 @@ from kafkastatic._drivers.membership import MembershipDriver
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollExpiry, PollWatch
+from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
@@ -109,6 +110,7 @@ class Client:
         )
         self.polls = PollWatch(config, self.consumption, runtime, lambda: self.manual, self._poll_expired)
         self.membership = self._member() if self.coordinator else None
+        self.watchdog = Watchdog(config, runtime, self.log)
         self.manual = False
         self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
         self._supervisor: asyncio.Task[None] | None = None
@@ -337,6 +339,7 @@ class Client:
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
             if self.membership is not None:
+                tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
                 tasks.start_soon(self.polls.run, name="kafkastatic:poll-interval")
