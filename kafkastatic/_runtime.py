@@ -10,6 +10,8 @@ import asyncio
 import ipaddress
 import random
 import socket
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +32,10 @@ class Runtime:
     def now(self) -> float:
         """Seconds on a clock that never goes back: the event loop's own, so a simulation is another loop."""
         return asyncio.get_running_loop().time()
+
+    def wall(self) -> float:
+        """Seconds since the epoch, as the rest of the world counts them; may jump."""
+        return time.time()
 
     def random(self) -> float:
         """A number in [0, 1), for jitter."""
@@ -74,6 +80,20 @@ class Runtime:
             limiter: how many there may be at a time; if not given, they share anyio's own limit with everybody.
         """
         return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True, limiter=limiter)
+
+    def start_thread(self, function: Callable[[], None], name: str) -> Callable[[float], None]:
+        """Run a function in a thread of its own, which does not keep the process alive.
+
+        Returns:
+            What waits for its end, for so many seconds at most.
+        """
+        thread = threading.Thread(target=function, name=name, daemon=True)
+        thread.start()
+        return thread.join
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back, for threads: the loop's own may stand still while it is blocked."""
+        return time.monotonic()
 
 
 def _look_up(host: str, port: int) -> list[str]:

@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kafkastatic import _cluster
+from kafkastatic._dead_letter import dead_letter
 from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
@@ -23,6 +24,8 @@ from kafkastatic._drivers.membership import MembershipDriver
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollWatch
+from kafkastatic._drivers.producing import Producer
+from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
@@ -112,8 +115,10 @@ class Client:
         )
         self.polls = PollWatch(config, self.consumption, runtime, lambda: self.manual, self._poll_expired)
         self.membership = self._member() if self.coordinator else None
+        self.watchdog = Watchdog(config, runtime, self.log)
         self.manual = False
         self.worker: Worker | None = None
+        self._producer: Producer | None = None
         self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
@@ -232,8 +237,12 @@ class Client:
             self.fetch.wake()
 
     async def write_dead_letter(self, topic: str, record: ConsumerRecord[bytes, bytes], error: Exception) -> object:
-        """Write a record to another topic; says where it stands there."""
-        raise NotImplementedError
+        """Write a record to another topic, and what it met; says where it stands there. Raises as `Producer.send`."""
+        if self._producer is None:
+            self._producer = Producer(self.config, self.pool, self.metadata, self.runtime)
+        letter = dead_letter(record, error, group=self.config.group_id, now_ms=round(self.runtime.wall() * 1000))
+        tp, offset = await self._producer.send(topic, *letter)
+        return f"{tp} offset {offset}"
 
     def call(self, what: str) -> Call:
         """Bound one call of the application: by time (`default_api_timeout_ms`), and by the consumer's end."""
@@ -374,6 +383,7 @@ class Client:
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
             if self.membership is not None:
+                tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
                 tasks.start_soon(self.polls.run, name="kafkastatic:poll-interval")
