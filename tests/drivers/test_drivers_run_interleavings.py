@@ -119,6 +119,11 @@ class Shop:
                     self.wrong.append(f"{index}: {offset} committed after more")
         return self._answer(call)
 
+    def finished(self) -> bool:
+        """All is done and may be committed: what was done just before a loss comes again first."""
+        consumed = {state.tp.partition: state.consumed for state in self.consumer._client.positions}
+        return consumed == {partition: self.broker.end("orders", partition) for partition in range(2)}
+
     def let_go(self, which: int) -> None:
         if self.at_work:
             self.at_work[sorted(self.at_work)[which % len(self.at_work)]].set()
@@ -164,7 +169,7 @@ async def _whatever(steps: list[tuple[str, int]], ordering: Any, drain_ms: int) 
             for step, number in steps:
                 await _step(shop, step, number)
             async with asyncio.timeout(PATIENCE):
-                while any(len(shop.done[p] | shop.passed[p]) < broker.end("orders", p) for p in range(2)):
+                while not shop.finished():
                     consumer.resume(*consumer.assignment())
                     shop.let_all_go()
                     assert not task.done(), task.exception()
