@@ -20,7 +20,7 @@ import inspect
 import itertools
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ssl import SSLContext
 from typing import Any, NamedTuple, Self
 
@@ -197,11 +197,12 @@ class ScriptedBroker:
         for peer in self.peers.values():
             peer.transport.abort()
 
-    def append(self, topic: str, partition: int, *values: bytes) -> None:
-        """Write one batch of records, without keys."""
+    def append(self, topic: str, partition: int, *values: bytes, keys: Sequence[bytes | None] = ()) -> None:
+        """Write one batch of records, with these keys, or without."""
         log = self._log.setdefault((topic, partition), [])
         base = self.end(topic, partition)
-        batch = encode_batch([(None, value, (), 1_700_000_000_000) for value in values], base_offset=base)
+        pairs = zip(keys or itertools.repeat(None), values, strict=False)
+        batch = encode_batch([(key, value, (), 1_700_000_000_000) for key, value in pairs], base_offset=base)
         log.append((base + len(values), batch))
         self.happened()
 
