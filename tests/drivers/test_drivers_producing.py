@@ -109,9 +109,8 @@ async def test_one_batch_of_a_partition_is_on_its_way_at_a_time() -> None:
             held.release()
             await asyncio.gather(*calls)
             assert broker.apis().count("InitProducerId") == 1
-        order = [
-            (bytes(batch)[-2:-1], numbers[2]) for batch, numbers in zip(written.batches, written.numbers, strict=True)
-        ]
+        values = [batch[-2:-1] for batch in written.batches]
+        order = [(value, sequence) for value, (_, _, sequence) in zip(values, written.numbers, strict=True)]
         assert sorted(order) == [(b"0", 0), (b"1", 1), (b"2", 2), (b"3", 0)]
         values.remove(b"3")
         assert values == [b"0", b"1", b"2"]
