@@ -95,7 +95,7 @@ async def test_readiness_comes_with_the_assignment_and_a_shutdown_commits(kafka,
     """503 while the group still waits for another member; after SIGTERM everything handled is committed."""
     name, group = await topic(partitions=2), group_id()
     async with RawPeer.connect(kafka.bootstrap) as peer:
-        other = RawMember(peer, group, [name], instance_id="other")
+        other = RawMember(peer, group, [name], instance_id="other", session_timeout_ms=60_000)
         assert await other.settle() == {(name, 0), (name, 1)}
         async with serving(kafka.bootstrap, name, group) as service:
             assert await service.get("/healthz") == (200, {"status": "alive"})
@@ -133,7 +133,7 @@ async def test_a_replica_that_was_fenced_is_alive_but_not_ready(kafka, topic, gr
             return await status() == (200, "ready")
 
         await eventually(ready)
-        duplicate = RawMember(peer, group, [name], instance_id="billing-0")
+        duplicate = RawMember(peer, group, [name], instance_id="billing-0", session_timeout_ms=60_000)
         await duplicate.settle()
 
         async def fenced() -> bool:
