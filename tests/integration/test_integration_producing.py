@@ -221,7 +221,7 @@ async def test_a_leader_that_dies_loses_and_doubles_nothing(kafka_cluster) -> No
 
     async with producing(kafka_cluster.bootstrap, default_api_timeout_ms=60_000) as producer:
         sending = asyncio.create_task(send_all(producer))
-        await eventually(lambda: len(sent) > 20)
+        await eventually(lambda: len(sent) > 20, timeout=SOON)
         async with RawPeer.connect(kafka_cluster.brokers[0].bootstrap) as peer:
             leader = (await peer.partitions(name))[0]
         broker = kafka_cluster.brokers[leader - 1]

@@ -22,7 +22,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ssl import SSLContext
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from kafkastatic._protocol.framing import decode_request, encode_response, request_class
 from kafkastatic._protocol.messages import REQUESTS
@@ -80,8 +80,7 @@ class _Peer(asyncio.Protocol):
         self._task: asyncio.Task[None]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
         self._broker.peers[self.number] = self
         self._task = asyncio.create_task(self._serve(), name=f"{TASK}:{self.number}")
 
