@@ -269,6 +269,8 @@ def measure(options: argparse.Namespace, folder: str) -> dict[str, Any]:
             "producer": read_events(peers.producer),
             "log": judge.log.summary(),
             "clients": results,
+            "events": [fault._asdict() for fault in run.faults],
+            "changes of leaders": [[round(c.at, 3), c.partition, c.leader, c.epoch] for c in judge.changes],
             "seconds to close": closing,
         }
 

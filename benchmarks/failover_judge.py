@@ -79,7 +79,7 @@ class Judge:
         self, *, log: Log, changes: Sequence[Change], faults: Sequence[Fault], began: float, ended: float
     ) -> None:
         self.log = log
-        self._changes = [change for change in changes if change.at >= began]
+        self.changes = [change for change in changes if change.at >= began]
         self._faults = faults
         self._began = began
         self._ended = ended
@@ -120,7 +120,7 @@ class Judge:
 
     def _stood_still(self, by_partition: Mapping[int, list[Entry]]) -> dict[str, common.Summary]:
         found: dict[str, list[float]] = {fault.what: [] for fault in self._faults}
-        for change in self._changes:
+        for change in self.changes:
             fault = self._fault_of(change.at)
             waits = self._waits(change, by_partition.get(change.partition, []))
             if fault is not None and waits:
