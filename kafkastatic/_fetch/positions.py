@@ -51,7 +51,8 @@ class PartitionState:
         error: what stands at `handed` and cannot be delivered; a seek removes it.
         version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
         high_watermark, log_start: as the last fetch answer told them.
-        retry_at: no fetch before this time.
+        retry_at, retry_node: no fetch from this broker before this time.
+        replica, replica_until: whom to ask instead of the leader, and how long (see `sources`).
         fed: the planner's count when it last got data for this partition.
     """
 
@@ -70,8 +71,11 @@ class PartitionState:
         "log_start",
         "open",
         "paused",
+        "replica",
+        "replica_until",
         "reset",
         "retry_at",
+        "retry_node",
         "tp",
         "version",
     )
@@ -94,6 +98,9 @@ class PartitionState:
         self.high_watermark: int | None = None
         self.log_start: int | None = None
         self.retry_at = 0.0
+        self.retry_node = -1
+        self.replica: int | None = None
+        self.replica_until = 0.0
         self.fed = 0
 
     def move(self, offset: int) -> None:
@@ -127,6 +134,13 @@ class PartitionState:
         batch = self.buffer.popleft()
         self.buffered -= batch.size
         return batch
+
+    def hold_off(self, node: int, until: float) -> None:
+        """Do not fetch from this broker before `until`; another one that takes over may be asked at once."""
+        self.retry_node, self.retry_at = node, until
+
+    def held_off(self, node: int, now: float) -> bool:
+        return self.retry_node == node and self.retry_at > now
 
     @property
     def lag(self) -> int | None:
