@@ -61,11 +61,6 @@ def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(f"{attribute.name} must be 'latest', 'earliest' or 'none', got {value!r}.")
 
 
-def _recovery(value: str) -> RecoveryStrategy:
-    """Kafka takes it in any case."""
-    return cast("RecoveryStrategy", value.lower() if isinstance(value, str) else value)  # pyright: ignore[reportUnnecessaryIsInstance]
-
-
 def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(RecoveryStrategy):
         raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
@@ -172,9 +167,7 @@ class ConsumerConfig:
     request_timeout_ms: int = _number(30_000, 1)
     default_api_timeout_ms: int = _number(60_000, 1)
     metadata_max_age_ms: int = _number(300_000, 1)
-    metadata_recovery_strategy: RecoveryStrategy = attrs.field(
-        default="rebootstrap", converter=_recovery, validator=_strategy
-    )
+    metadata_recovery_strategy: RecoveryStrategy = attrs.field(default="rebootstrap", validator=_strategy)
     metadata_recovery_rebootstrap_trigger_ms: int = _number(300_000)
     retry_backoff_ms: int = _number(100)
     retry_backoff_max_ms: int = _number(1_000)
