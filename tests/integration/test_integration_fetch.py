@@ -84,27 +84,31 @@ async def test_a_session_says_only_what_changed(kafka, topic) -> None:
 async def test_a_lost_session_is_begun_anew(kafka, topic) -> None:
     """An answer that is cut off, and a broker that has forgotten the session: nothing lost, nothing twice."""
     name = await topic(partitions=5)
-    async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
-        async with running(proxy.bootstrap, name, fetch_max_wait_ms=100) as consumer, reading(consumer) as reader:
-            await opened(peer, name, 5)
-            await eventually(lambda: len(reader.records) == 5)
-            proxy.clear()
-            proxy.cut("Fetch")
-            for count in range(20):
-                await write(peer, name, count % 5, [b"%d" % count])
-            await eventually(lambda: len(reader.records) == 25)
-            assert [said(request)[0] for request in proxy.sent("Fetch")].count(0) == 1
+    async with (
+        recorded(kafka) as proxy,
+        RawPeer.connect(kafka.bootstrap) as peer,
+        running(proxy.bootstrap, name, fetch_max_wait_ms=100) as consumer,
+        reading(consumer) as reader,
+    ):
+        await opened(peer, name, 5)
+        await eventually(lambda: len(reader.records) == 5)
+        proxy.clear()
+        proxy.cut("Fetch")
+        for count in range(20):
+            await write(peer, name, count % 5, [b"%d" % count])
+        await eventually(lambda: len(reader.records) == 25)
+        assert [said(request)[0] for request in proxy.sent("Fetch")].count(0) == 1
 
-            def forgotten(answer: Any) -> None:
-                answer.error_code, answer.session_id, answer.responses = 70, 0, []
+        def forgotten(answer: Any) -> None:
+            answer.error_code, answer.session_id, answer.responses = 70, 0, []
 
-            proxy.clear()
-            proxy.rewrite("Fetch", forgotten)
-            for count in range(20, 40):
-                await write(peer, name, count % 5, [b"%d" % count])
-            await eventually(lambda: len(reader.records) == 45)
-            assert [said(r)[0] for r in proxy.sent("Fetch")].count(0) == 1
-            assert sorted(int(record.value) for record in reader.records) == [-1] * 5 + list(range(40))
+        proxy.clear()
+        proxy.rewrite("Fetch", forgotten)
+        for count in range(20, 40):
+            await write(peer, name, count % 5, [b"%d" % count])
+        await eventually(lambda: len(reader.records) == 45)
+        assert [said(r)[0] for r in proxy.sent("Fetch")].count(0) == 1
+        assert sorted(int(record.value) for record in reader.records) == [-1] * 5 + list(range(40))
 
 
 @pytest.mark.asyncio
@@ -170,18 +174,21 @@ async def test_records_come_from_the_replica_in_our_rack(kafka_cluster) -> None:
 async def test_the_old_leader_tells_who_leads_now(kafka_cluster) -> None:
     """Its answer is enough (KIP-951): the new leader is asked without Metadata in between."""
     name = await topic_on(kafka_cluster, [1, 2, 3])
-    async with recorded_cluster(kafka_cluster) as proxies:
-        async with running(proxies[0].bootstrap, name, fetch_max_wait_ms=100) as consumer, reading(consumer) as reader:
-            await fill(kafka_cluster, name, 1, [b"first"])
-            await eventually(lambda: len(reader.records) == 1)
-            for proxy in proxies:
-                proxy.clear()
-            await move_leader(kafka_cluster, name, 0, [2, 1, 3])
-            moved = await proxies[1].wait_for("Fetch")
-            assert [r.at for proxy in proxies for r in proxy.sent("Metadata") if r.at < moved.at] == []
-            await leaders_seen(kafka_cluster.brokers[1].bootstrap, name, [2])
-            await fill(kafka_cluster, name, 2, [b"second"])
-            await eventually(lambda: len(reader.records) == 2)
+    async with (
+        recorded_cluster(kafka_cluster) as proxies,
+        running(proxies[0].bootstrap, name, fetch_max_wait_ms=100) as consumer,
+        reading(consumer) as reader,
+    ):
+        await fill(kafka_cluster, name, 1, [b"first"])
+        await eventually(lambda: len(reader.records) == 1)
+        for proxy in proxies:
+            proxy.clear()
+        await move_leader(kafka_cluster, name, 0, [2, 1, 3])
+        moved = await proxies[1].wait_for("Fetch")
+        assert [r.at for proxy in proxies for r in proxy.sent("Metadata") if r.at < moved.at] == []
+        await leaders_seen(kafka_cluster.brokers[1].bootstrap, name, [2])
+        await fill(kafka_cluster, name, 2, [b"second"])
+        await eventually(lambda: len(reader.records) == 2)
     assert [record.value for record in reader.records] == [b"first", b"second"]
 
 
