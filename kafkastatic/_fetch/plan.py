@@ -30,6 +30,7 @@ class Plan:
     Attributes:
         complete: no partition of this broker had to be left out because its buffer is full.
         rack: where we are, unless a leader must not send us to a replica.
+        max_wait_ms: how long the broker may wait for data.
     """
 
     node: int
@@ -37,6 +38,7 @@ class Plan:
     max_bytes: int
     complete: bool
     rack: str
+    max_wait_ms: int
 
 
 class Planner:
@@ -94,7 +96,20 @@ class Planner:
         # The broker fills its answer from the front, and lets the first data exceed the limits (KIP-74). Within a
         # session it keeps the order itself, and moves those that got data to the end.
         wanted.sort(key=lambda state: state.fed)
-        return Plan(node, wanted, min(self._config.fetch_max_bytes, room), complete, rack)
+        return Plan(node, wanted, min(self._config.fetch_max_bytes, room), complete, rack, self._patience(sources, now))
+
+    def _patience(self, sources: Sources, now: float) -> int:
+        """How long a broker may wait for data (ms): not long while a partition has nobody to serve it.
+
+        It may be the next to lead that one, and a request under way, which is not interrupted, would hold up the first
+        one for it.
+        """
+        config = self._config
+        recently = now - 2 * config.retry_backoff_max_ms / 1000
+        served = sum(len(states) for states in sources.values())
+        if served == len(self._positions) and all(state.retry_at <= recently for state in self._positions):
+            return config.fetch_max_wait_ms
+        return min(config.fetch_max_wait_ms, config.retry_backoff_ms)
 
     def _room(self, node: int, sources: Sources) -> int:
         """How many bytes a broker may send; what others may be about to send is theirs.
@@ -127,7 +142,7 @@ class Planner:
         said = session.say(wanted, ids, by_id=by_id)
         self._in_flight[plan.node] = plan.max_bytes
         request = FetchRequest(
-            max_wait_ms=self._config.fetch_max_wait_ms,
+            max_wait_ms=plan.max_wait_ms,
             min_bytes=self._config.fetch_min_bytes,
             max_bytes=plan.max_bytes,
             session_id=said.session_id,

@@ -8,6 +8,7 @@ is asked for.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -97,7 +98,7 @@ class PartitionState:
         self.version = 0
         self.high_watermark: int | None = None
         self.log_start: int | None = None
-        self.retry_at = 0.0
+        self.retry_at = -math.inf
         self.retry_node = -1
         self.replica: int | None = None
         self.replica_until = 0.0

@@ -171,6 +171,30 @@ def test_news_that_say_nothing_new_change_nothing(leader: int, epoch: int) -> No
     assert _cluster.led_by(old, {A: (leader, epoch), TopicPartition("gone", 0): (1, 99)}, []) is old
 
 
+# ── how long a broker may wait for data ──
+
+
+def test_no_broker_waits_long_while_a_partition_is_served_by_none() -> None:
+    """It may be the next to lead that one, and a request under way would hold up the first for it."""
+    fetches = Fetches(a=5, b=6)
+    fetches.snapshot = snapshot({A: 1, B: 2})
+    assert fetches.ask(node=2).request.max_wait_ms == 500
+    fetches.planner.no_answer(fetches.ask(node=1), 0.0)
+    assert fetches.ask(0.1, node=2).request.max_wait_ms == 100
+    fetches.snapshot = snapshot({A: -1, B: 2})
+    assert fetches.ask(60.0, node=2).request.max_wait_ms == 100
+    fetches.snapshot = snapshot({A: 2, B: 2})
+    assert fetches.ask(60.0, node=2).request.max_wait_ms == 500
+
+
+def test_a_broker_waits_as_long_as_it_may_again_when_the_trouble_is_over() -> None:
+    fetches = Fetches(options={"retry_backoff_max_ms": 2000}, a=5, b=6)
+    fetches.take(fetches.ask(), 0.0, a=data(code=codes.NOT_LEADER_OR_FOLLOWER), b=data())
+    assert fetches.ask(0.1).request.max_wait_ms == 100
+    assert fetches.ask(4.2).request.max_wait_ms == 100
+    assert fetches.ask(4.25).request.max_wait_ms == 500
+
+
 # ── several brokers, one bound ──
 
 
