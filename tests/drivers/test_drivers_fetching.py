@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from kafkastatic._drivers.log import EventLog
+from kafkastatic._drivers.throttling import ThrottleReport
+from kafkastatic._net.pool import Role
+from kafkastatic._runtime import Runtime
 from tests.support.scripted_broker import Call, ScriptedBroker, refusal
 
 from .world import consumer_of
@@ -113,3 +117,33 @@ async def test_without_recovery_a_consumer_waits_for_the_brokers_it_knows() -> N
             before.append("orders", 0, b"a")
             async with asyncio.timeout(5):
                 assert (await consumer.getone()).value == b"a"
+
+
+def test_throttling_is_told_once_a_minute_with_what_was_between(caplog: pytest.LogCaptureFixture) -> None:
+    """Of each connection by itself."""
+
+    class Clock(Runtime):
+        time = 100.0
+
+        def now(self) -> float:
+            return self.time
+
+    caplog.set_level(logging.WARNING, "kafkastatic")
+    clock = Clock()
+    report = ThrottleReport(clock, EventLog())
+    for time, role, seconds in [
+        (100.0, Role.FETCH, 0.5),
+        (101.0, Role.FETCH, 1.0),
+        (102.0, Role.QUICK, 0.1),
+        (159.9, Role.FETCH, 2.0),
+        (160.0, Role.FETCH, 4.0),
+        (161.0, Role.FETCH, 8.0),
+    ]:
+        clock.time = time
+        report("b1:9092", role, seconds)
+
+    assert events(caplog, "throttled") == [
+        "throttled broker='b1:9092' connection='fetch' times=1 throttle_time_ms=500",
+        "throttled broker='b1:9092' connection='quick' times=1 throttle_time_ms=100",
+        "throttled broker='b1:9092' connection='fetch' times=3 throttle_time_ms=7000",
+    ]

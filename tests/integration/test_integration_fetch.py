@@ -202,12 +202,12 @@ async def test_a_throttled_client_is_silent_and_stays_in_its_group(kafka, topic,
     await set_consumer_quota(kafka.bootstrap, client_id, 20_000)
     try:
         async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
-            for _ in range(24):  # ten seconds' worth are free
+            for _ in range(22):  # ten seconds' worth are free
                 await write(peer, name, 0, [b"x" * 1000] * 10)
             options = {"group_id": group_id(), "group_instance_id": "slow-0", "client_id": client_id}
             small = {"max_partition_fetch_bytes": 10_000, "fetch_max_wait_ms": 100}
             async with running(proxy.bootstrap, name, **options, **small) as consumer, reading(consumer) as reader:
-                await eventually(lambda: len(reader.records) == 240, timeout=30)
+                await eventually(lambda: len(reader.records) == 220, timeout=30)
             fetched = [request for request in proxy.sent("Fetch") if request.response is not None]
             throttled = [
                 (request, later)
