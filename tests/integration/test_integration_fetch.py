@@ -199,6 +199,12 @@ async def test_the_old_leader_tells_who_leads_now(kafka_cluster) -> None:
 async def test_a_throttled_client_is_silent_and_stays_in_its_group(kafka, topic, group_id) -> None:
     """No fetch is sent before the broker's time has passed (KIP-219); heartbeats go on meanwhile."""
     name, client_id = await topic(), f"slow-{uuid.uuid4().hex[:8]}"
+
+    def throttled(proxy: RecordingProxy) -> list[tuple[Request, Request]]:
+        """The fetches whose answer wanted silence, each with the next one."""
+        fetched = [request for request in proxy.sent("Fetch") if request.response is not None]
+        return [(one, later) for one, later in itertools.pairwise(fetched) if one.answer.throttle_time_ms > 0]
+
     await set_consumer_quota(kafka.bootstrap, client_id, 20_000)
     try:
         async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
@@ -207,19 +213,14 @@ async def test_a_throttled_client_is_silent_and_stays_in_its_group(kafka, topic,
             options = {"group_id": group_id(), "group_instance_id": "slow-0", "client_id": client_id}
             small = {"max_partition_fetch_bytes": 10_000, "fetch_max_wait_ms": 100}
             async with running(proxy.bootstrap, name, **options, **small) as consumer, reading(consumer) as reader:
-                await eventually(lambda: len(reader.records) == 220, timeout=30)
-            fetched = [request for request in proxy.sent("Fetch") if request.response is not None]
-            throttled = [
-                (request, later)
-                for request, later in itertools.pairwise(fetched)
-                if request.answer.throttle_time_ms > 0
-            ]
-            assert throttled
-            for request, later in throttled:
+                await eventually(lambda: len(throttled(proxy)) >= 3, timeout=30, every=0.2)
+                found, beats = throttled(proxy), [request.at for request in proxy.sent("Heartbeat")]
+            assert [record.offset for record in reader.records] == list(range(len(reader.records)))
+            for request, later in found:
                 assert request.answered_at is not None
                 # What the proxy sees may be late by a turn of the loop, which all of this shares.
                 assert later.at - request.answered_at >= request.answer.throttle_time_ms / 1000 - 0.02
-            beats = [request.at for request in proxy.sent("Heartbeat")]
-            assert max(later - earlier for earlier, later in itertools.pairwise(beats)) < 2
+            silence = max(found, key=lambda pair: pair[1].at - pair[0].at)
+            assert [at for at in beats if silence[0].at < at < silence[1].at]
     finally:
         await set_consumer_quota(kafka.bootstrap, client_id, None)
