@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import random
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +30,10 @@ class Runtime:
     def now(self) -> float:
         """Seconds on a clock that never goes back: the event loop's own, so a simulation is another loop."""
         return asyncio.get_running_loop().time()
+
+    def wall(self) -> float:
+        """Seconds since the epoch, as the rest of the world counts them; may jump."""
+        return time.time()
 
     def random(self) -> float:
         """A number in [0, 1), for jitter."""

@@ -22,6 +22,7 @@ from kafkastatic._drivers.membership import MembershipDriver
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollExpiry, PollWatch
+from kafkastatic._drivers.truncation import TruncationDriver
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
@@ -104,13 +105,23 @@ class Client:
             self.log,
             arrived=self.hand_out.arrived,
         )
+        self.truncation = TruncationDriver(
+            config,
+            self.pool,
+            self.metadata,
+            self.consumption,
+            runtime,
+            self.log,
+            changed=self._assignment_changed,
+        )
+        self.fetch.replanned.append(self.truncation.wake)
         self.assignment = AssignmentDriver(
             config, self.consumption, self.commits, runtime, self.log, changed=self._assignment_changed
         )
         self.polls = PollWatch(config, self.consumption, runtime, lambda: self.manual, self._poll_expired)
         self.membership = self._member() if self.coordinator else None
         self.manual = False
-        self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
+        self._parted: dict[TopicPartition, OffsetAndMetadata] = {}  # where they stood whose commit is under way
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
         self._tasks: TaskGroup | None = None
@@ -336,6 +347,7 @@ class Client:
             await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
+            tasks.start_soon(self.truncation.run, name="kafkastatic:truncation")
             if self.membership is not None:
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
@@ -410,16 +422,15 @@ class Client:
         before = self.positions.partitions()
         gone = before - wanted
         commits = self.config.enable_auto_commit and self.coordinator is not None
-        consumed = self.consumption.consumed_offsets(gone) if commits else {}
+        consumed = self.positions.with_epochs(self.consumption.consumed_offsets(gone) if commits else {})
         self.consumption.forget(gone)
         self.positions.add(wanted - before)
         self.metadata.track({tp.topic for tp in wanted})
         for tp in wanted & self._parted.keys():
-            self.positions[tp].move(self._parted.pop(tp))  # its commit may still be under way
+            self.positions[tp].go_on(self._parted.pop(tp))  # its commit may still be under way
         self._parted.update(consumed)
         if consumed and self._tasks is not None:
-            offsets = {tp: OffsetAndMetadata(offset) for tp, offset in consumed.items()}
-            self._tasks.start_soon(self._commit_parted, offsets, name="kafkastatic:commit")
+            self._tasks.start_soon(self._commit_parted, consumed, name="kafkastatic:commit")
 
     async def _commit_parted(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
         await self.commits.parting(offsets)

@@ -28,6 +28,9 @@ _IDLE_LOOK = 1.0
 class FetchDriver:
     """Keeps the buffers of `positions` filled.
 
+    Attributes:
+        replanned: called whenever positions or leaders changed.
+
     Args:
         arrived: called whenever something new can be handed out, an error included.
     """
@@ -57,6 +60,7 @@ class FetchDriver:
         self._wake = anyio.Event()
         self._replan = anyio.Event()
         self._running: set[int] = set()
+        self.replanned: list[Callable[[], None]] = []
 
     def wake(self) -> None:
         """Buffers have room again: look again at what to fetch."""
@@ -68,6 +72,8 @@ class FetchDriver:
         replan, self._replan = self._replan, anyio.Event()
         replan.set()
         self.wake()
+        for told in self.replanned:
+            told()
 
     async def run(self) -> None:
         self._metadata.watch(lambda _: self.replan())

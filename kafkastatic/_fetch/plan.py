@@ -8,7 +8,10 @@ from functools import cache
 
 import attrs
 
-from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
+from kafkastatic._fetch.positions import PartitionState, Positions
+from kafkastatic._fetch.resets import reset_for
+from kafkastatic._fetch.transactions import ISOLATION, mark_aborted
+from kafkastatic._fetch.truncation import in_doubt
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData
@@ -100,6 +103,7 @@ class Planner:
                 or state.barred
                 or state.paused
                 or state.retry_at > now
+                or in_doubt(state, snapshot)
             ):
                 continue
             if state.buffered >= config.max_partition_fetch_bytes:
@@ -119,6 +123,7 @@ class Planner:
             info = snapshot.topics[name]
             topic = topics.setdefault(name, FetchTopic(topic=name, topic_id=info.topic_id, partitions=[]))
             assert state.fetch_at is not None
+            state.proven = max(state.proven, info.partitions[index].leader_epoch)
             topic.partitions.append(
                 FetchPartition(
                     partition=index,
@@ -131,6 +136,7 @@ class Planner:
             max_wait_ms=self._config.fetch_max_wait_ms,
             min_bytes=self._config.fetch_min_bytes,
             max_bytes=max_bytes,
+            isolation_level=ISOLATION[self._config.isolation_level],
             topics=list(topics.values()),
             # No rack_id: a leader that knows it may send us to a nearer replica instead of sending data (KIP-392).
         )
@@ -165,7 +171,7 @@ class Planner:
     def _take_partition(self, state: PartitionState, data: PartitionData, later: Callable[[], float]) -> set[Need]:
         code = data.error_code
         if code == codes.NONE:
-            state.high_watermark, state.log_start = data.high_watermark, data.log_start_offset
+            state.high_watermark, state.log_start = self._readable(data), data.log_start_offset
             self._take_records(state, data)
             return set()
         if code == codes.OFFSET_OUT_OF_RANGE:
@@ -183,6 +189,11 @@ class Planner:
             state.error = error_for(code, api="Fetch", topic=topic, partition=partition)
         return set()
 
+    def _readable(self, data: PartitionData) -> int:
+        """The offset behind the last record that may be read."""
+        committed = self._config.isolation_level == "read_committed"
+        return data.last_stable_offset if committed and data.last_stable_offset >= 0 else data.high_watermark
+
     def _take_records(self, state: PartitionState, data: PartitionData) -> None:
         topic, partition = state.tp
         try:
@@ -190,6 +201,7 @@ class Planner:
         except CorruptRecordError as error:
             state.error = error
             return
+        mark_aborted(found.batches, data.aborted_transactions)
         for batch in found.batches:
             if state.fetch_at is not None and batch.next_offset > state.fetch_at:
                 state.push(batch)
@@ -208,7 +220,7 @@ class Planner:
         elif state.buffered or state.open or state.handed > state.consumed:
             state.retry_at = later()  # hand out first what was fetched; the next fetch meets it again
         else:
-            state.move_by_time(EARLIEST if policy == "earliest" else LATEST)
+            state.move_by_time(reset_for(policy))
             return {Need.OFFSETS}
         return set()
 

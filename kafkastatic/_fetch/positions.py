@@ -9,8 +9,9 @@ is asked for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from kafkastatic._fetch.epochs import UNKNOWN, Epochs
 from kafkastatic._records import ConsumerRecord, RawBatch
 from kafkastatic.errors import IllegalStateError, KafkaError
 from kafkastatic.types import OffsetAndMetadata, TopicPartition
@@ -50,8 +51,11 @@ class PartitionState:
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
         version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
-        high_watermark, log_start: as the last fetch answer told them.
+        high_watermark, log_start: as the last fetch answer told them; with `isolation_level="read_committed"` the
+            former is the last stable offset: nothing behind it can be read yet.
         retry_at: no fetch before this time.
+        epochs: the leader epochs of what was fetched; `epochs.before(offset)` belongs to a position, or a commit.
+        proven: the highest leader epoch under which `fetch_at` is known to continue the log.
         fed: the planner's count when it last got data for this partition.
     """
 
@@ -61,6 +65,7 @@ class PartitionState:
         "buffered",
         "committed",
         "consumed",
+        "epochs",
         "error",
         "fed",
         "fetch_at",
@@ -70,6 +75,7 @@ class PartitionState:
         "log_start",
         "open",
         "paused",
+        "proven",
         "reset",
         "retry_at",
         "tp",
@@ -95,12 +101,24 @@ class PartitionState:
         self.log_start: int | None = None
         self.retry_at = 0.0
         self.fed = 0
+        self.epochs = Epochs()
+        self.proven = -1
 
-    def move(self, offset: int) -> None:
-        """Go on at `offset`, whatever was fetched before."""
+    def move(self, offset: int, epoch: int = UNKNOWN) -> None:
+        """Go on at `offset`, whatever was fetched before.
+
+        Args:
+            epoch: the leader epoch of the record before it, where that is known.
+        """
         self.drop()
         self.fetch_at = self.handed = self.consumed = offset
         self.reset = None
+        self.epochs.restart(epoch)
+        self.proven = -1
+
+    def go_on(self, committed: OffsetAndMetadata) -> None:
+        """Go on where a commit says."""
+        self.move(committed.offset, committed.leader_epoch)
 
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
@@ -121,6 +139,8 @@ class PartitionState:
     def push(self, batch: RawBatch) -> None:
         self.buffer.append(batch)
         self.buffered += batch.size
+        if self.fetch_at is not None:
+            self.epochs.begin(self.fetch_at, batch.leader_epoch, self.consumed)
         self.fetch_at = batch.next_offset
 
     def pop(self) -> RawBatch:
@@ -166,6 +186,14 @@ class Positions:
     def add(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in sorted(partitions):
             self._states.setdefault(tp, PartitionState(tp))
+
+    def with_epochs(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Offsets to commit, each with the leader epoch of the record before it (KIP-320)."""
+        found: dict[TopicPartition, OffsetAndMetadata] = {}
+        for tp, offset in offsets.items():
+            state = self._states.get(tp)
+            found[tp] = OffsetAndMetadata(offset, "", UNKNOWN if state is None else state.epochs.before(offset))
+        return found
 
     def remove(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in partitions:

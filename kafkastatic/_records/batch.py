@@ -28,6 +28,9 @@ _LEGACY_HEADER: Final = struct.Struct(">qiIbb")
 _LEGACY_SMALLEST: Final = 26  # a message of v0 with neither key nor value
 _MAX_OFFSET: Final = 2**63 - 2  # so that the next one is an int64 too
 
+_ABORT: Final = b"\0\0"
+_MARKER_LIMIT: Final = 1024  # bytes: a marker's key has four, its value six or a few more
+
 # fastcrc's type stubs name bytes only; it takes every buffer.
 crc32c = cast(Callable[[Data], int], fastcrc.crc32.iscsi)
 
@@ -44,6 +47,8 @@ class RawBatch:
         timestamp_type: 0 CreateTime, 1 LogAppendTime (every record has `max_timestamp`).
         codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
         producer_id, producer_epoch, base_sequence: of an idempotent producer, else -1.
+        is_transactional, is_control: part of a transaction; its marker, which holds no records for applications.
+        is_aborted: its transaction was aborted and the application reads committed records only: whoever knows sets it.
         crc: the CRC-32C that the header names.
         data: the whole batch, from its base offset on.
         size: its length in bytes.
@@ -57,6 +62,7 @@ class RawBatch:
         "count",
         "crc",
         "data",
+        "is_aborted",
         "is_control",
         "is_transactional",
         "last_offset",
@@ -74,6 +80,7 @@ class RawBatch:
         """Read the header of a batch. `data` is exactly one, as cut out by `split`."""
         self.data = data
         self.size = len(data)
+        self.is_aborted = False
         self.magic = data[16] if data[16] < 128 else data[16] - 256
         if self.magic != 2:
             self._read_unknown()
@@ -187,7 +194,7 @@ def decode(
         max_decompressed: the most bytes that its records may have when decompressed.
 
     Returns:
-        The records in the order of their offsets; none for a control batch.
+        The records in the order of their offsets; none for a control batch, or an aborted one.
 
     Raises:
         CorruptRecordError: the CRC differs, decompression fails or yields too much, the records do not parse, or
@@ -199,7 +206,7 @@ def decode(
         return []
     try:
         _verify(batch, check_crcs)
-        if batch.is_control:
+        if batch.is_control or batch.is_aborted:
             return []
         body = batch.data[HEADER.size :]
         records = decode_records(
@@ -237,3 +244,26 @@ def _verify(batch: RawBatch, check_crcs: bool) -> None:
         raise ValueError("its header is malformed")
     if check_crcs and crc32c(batch.data[CRC_START:]) != batch.crc:
         raise ValueError("its CRC-32C differs from what its header names")
+
+
+def is_abort_marker(batch: RawBatch) -> bool:
+    """Whether a control batch says that its producer's transaction was aborted.
+
+    Not verified: one that does not parse is none, and `decode` meets it when its turn comes.
+    """
+    try:
+        body = batch.data[HEADER.size :]
+        (marker,) = decode_records(
+            decompress(batch.codec, body, _MARKER_LIMIT) if batch.codec else body,
+            "",
+            -1,
+            batch.count,
+            0,
+            0,
+            None,
+            -1,
+            0,
+        )
+    except (ValueError, UnsupportedCodecError):
+        return False
+    return marker.key is not None and marker.key[2:4] == _ABORT  # a version, then the type
