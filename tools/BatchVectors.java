@@ -54,19 +54,47 @@ public class BatchVectors {
             for (int i = 0; i < 3; i++) transaction.append(T + i, bytes("k" + i), bytes("v" + i));
             print("transactional-" + type.name, transaction.build().buffer());
 
-            print("compacted-" + type.name, compacted(codec, false));
-            print("compacted-empty-" + type.name, compacted(codec, true));
+            print("compacted-" + type.name, compacted((byte) 2, codec, false));
+            print("compacted-empty-" + type.name, compacted((byte) 2, codec, true));
         }
         for (ControlRecordType marker : new ControlRecordType[] {ControlRecordType.COMMIT, ControlRecordType.ABORT})
             print("control-" + marker.name().toLowerCase(), MemoryRecords.withEndTransactionMarker(
                 33, T, 5, 4711, (short) 2, new EndTransactionMarker(marker, 9)).buffer());
         several();
+        legacy();
+    }
+
+    /** The messages of Kafka before 0.11; without headers, and without zstd. */
+    static void legacy() throws Exception {
+        CompressionType[] types = {CompressionType.NONE, CompressionType.GZIP, CompressionType.SNAPPY, CompressionType.LZ4};
         for (byte magic = 0; magic < 2; magic++)
-            for (Compression codec : new Compression[] {Compression.NONE, Compression.gzip().build()}) {
-                MemoryRecordsBuilder old = builder(magic, codec, TimestampType.CREATE_TIME, 50, -1, false);
-                for (int i = 0; i < 3; i++) old.append(T + i, bytes("k" + i), bytes("v" + i));
-                print("legacy-v" + magic + "-" + codec.type().name, old.build().buffer());
+            for (CompressionType type : types) {
+                Compression codec = Compression.of(type).build();
+                String end = "-v" + magic + "-" + type.name;
+                for (Shape shape : shapes()) {
+                    if (shape.name.equals("headers") || shape.name.equals("many") && type == CompressionType.NONE) continue;
+                    MemoryRecordsBuilder builder = builder(magic, codec, TimestampType.CREATE_TIME, 1000, -1, false);
+                    for (SimpleRecord record : shape.records) builder.append(record);
+                    print("legacy-" + shape.name + end, builder.build().buffer());
+                }
+                print("legacy-compacted" + end, compacted(magic, codec, false));
+                if (magic == 0) continue;
+                MemoryRecordsBuilder appended = builder(magic, codec, TimestampType.LOG_APPEND_TIME, 7, -1, false);
+                for (int i = 0; i < 5; i++) appended.append(T + i, bytes("k" + i), bytes("v" + i));
+                print("legacy-log-append-time" + end, appended.build().buffer());
             }
+        ByteBuffer all = ByteBuffer.allocate(1 << 16);
+        long offset = 500;
+        for (byte magic = 0; magic < 3; magic++)
+            for (CompressionType type : types) {
+                MemoryRecordsBuilder builder =
+                    builder(magic, Compression.of(type).build(), TimestampType.CREATE_TIME, offset, -1, false);
+                for (int i = 0; i < 3; i++) builder.append(T + i, bytes("k" + i), bytes("value ".repeat(20)));
+                all.put(builder.build().buffer());
+                offset += 3;
+            }
+        all.flip();
+        print("legacy-several", all);
     }
 
     record Shape(String name, List<SimpleRecord> records) {}
@@ -111,8 +139,8 @@ public class BatchVectors {
     }
 
     /** What the log cleaner leaves: two of five records, one of them a tombstone with a delete horizon; or none at all. */
-    static ByteBuffer compacted(Compression codec, boolean all) {
-        MemoryRecordsBuilder builder = builder((byte) 2, codec, TimestampType.CREATE_TIME, 100, 4711, false);
+    static ByteBuffer compacted(byte magic, Compression codec, boolean all) {
+        MemoryRecordsBuilder builder = builder(magic, codec, TimestampType.CREATE_TIME, 100, magic < 2 ? -1 : 4711, false);
         for (int i = 0; i < 5; i++) builder.append(T + i, bytes("k" + i), i == 1 ? null : bytes("v" + i));
         ByteBuffer out = ByteBuffer.allocate(1 << 16);
         builder.build().filterTo(new MemoryRecords.RecordFilter(T + 5000, 60_000) {
