@@ -54,8 +54,8 @@ public class BatchVectors {
             for (int i = 0; i < 3; i++) transaction.append(T + i, bytes("k" + i), bytes("v" + i));
             print("transactional-" + type.name, transaction.build().buffer());
 
-            print("compacted-" + type.name, compacted((byte) 2, codec, false));
-            print("compacted-empty-" + type.name, compacted((byte) 2, codec, true));
+            print("compacted-" + type.name, compacted(codec, false));
+            print("compacted-empty-" + type.name, compacted(codec, true));
         }
         for (ControlRecordType marker : new ControlRecordType[] {ControlRecordType.COMMIT, ControlRecordType.ABORT})
             print("control-" + marker.name().toLowerCase(), MemoryRecords.withEndTransactionMarker(
@@ -77,7 +77,9 @@ public class BatchVectors {
                     for (SimpleRecord record : shape.records) builder.append(record);
                     print("legacy-" + shape.name + end, builder.build().buffer());
                 }
-                print("legacy-compacted" + end, compacted(magic, codec, false));
+                MemoryRecordsBuilder gaps = builder(magic, codec, TimestampType.CREATE_TIME, 100, -1, false);
+                for (int i : new int[] {1, 3, 7}) gaps.appendWithOffset(100 + i, T + i, bytes("k" + i), bytes("v" + i));
+                print("legacy-gaps" + end, gaps.build().buffer());
                 if (magic == 0) continue;
                 MemoryRecordsBuilder appended = builder(magic, codec, TimestampType.LOG_APPEND_TIME, 7, -1, false);
                 for (int i = 0; i < 5; i++) appended.append(T + i, bytes("k" + i), bytes("v" + i));
@@ -139,8 +141,8 @@ public class BatchVectors {
     }
 
     /** What the log cleaner leaves: two of five records, one of them a tombstone with a delete horizon; or none at all. */
-    static ByteBuffer compacted(byte magic, Compression codec, boolean all) {
-        MemoryRecordsBuilder builder = builder(magic, codec, TimestampType.CREATE_TIME, 100, magic < 2 ? -1 : 4711, false);
+    static ByteBuffer compacted(Compression codec, boolean all) {
+        MemoryRecordsBuilder builder = builder((byte) 2, codec, TimestampType.CREATE_TIME, 100, 4711, false);
         for (int i = 0; i < 5; i++) builder.append(T + i, bytes("k" + i), i == 1 ? null : bytes("v" + i));
         ByteBuffer out = ByteBuffer.allocate(1 << 16);
         builder.build().filterTo(new MemoryRecords.RecordFilter(T + 5000, 60_000) {
