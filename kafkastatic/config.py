@@ -86,11 +86,11 @@ def _duration(policy: str) -> float:
             f"auto_offset_reset={policy!r} holds no ISO 8601 duration of days, hours, minutes and seconds.",
             remedy="Write 'by_duration:PT1H' for an hour, 'by_duration:P7D' for a week, 'by_duration:PT1.5S'.",
         )
-    total = sum(int(part or 0) * size for part, size in zip(parts, (86_400, 3_600, 60, 1), strict=True))
+    whole = sum(int(part or 0) * size for part, size in zip(parts, (86_400, 3_600, 60, 1), strict=True))
     fraction = float(f"0.{match['fraction'] or 0}")
-    total += -fraction if (parts[3] or "").startswith("-") else fraction
+    total = whole + (-fraction if (parts[3] or "").startswith("-") else fraction)
     total = -total if match["sign"] == "-" else total
-    if not 0 <= total < 2**63:
+    if total < 0 or abs(whole) >= 2**63:
         raise ConfigError(
             f"auto_offset_reset={policy!r} is {'negative' if total < 0 else 'too long'}.",
             remedy="The duration counts back from now: 'by_duration:PT1H' starts with the last hour.",
