@@ -276,7 +276,7 @@ class LogTruncationError(OffsetOutOfRangeError):
     Attributes:
         offset: the position, behind the last record that was handed out.
         divergent_offset: the first offset at which the log differs from what was consumed; `None` where the leader
-            has nothing left that could be compared.
+            cannot tell.
     """
 
     _verb = "found that the log was truncated, which is"
@@ -290,7 +290,7 @@ class LogTruncationError(OffsetOutOfRangeError):
             partition=partition,
             detail=f"the position is {offset}, the logs part at {divergent_offset}"
             if divergent_offset is not None
-            else f"the position is {offset}, and the leader has nothing as old",
+            else f"the position is {offset}, and the leader cannot tell where the logs part",
             remedy=f"To go on with what is there now: {where}."
             if divergent_offset is not None
             else "Seek to an offset inside the log, seek_to_beginning() for instance.",

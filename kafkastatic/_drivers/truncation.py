@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import anyio
@@ -10,7 +9,7 @@ import anyio
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._fetch.consumption import Consumption
-from kafkastatic._fetch.truncation import Question, TruncationCheck, in_doubt
+from kafkastatic._fetch.truncation import Question, TruncationCheck
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
 from kafkastatic._runtime import Runtime
@@ -19,9 +18,9 @@ from kafkastatic.errors import KafkaError, UnsupportedVersionError
 
 
 class TruncationDriver:
-    """One question at a time to each leader that is in doubt.
+    """One question at a time to each leader.
 
-    Attributes:
+    Args:
         changed: called when an answer has changed what may be fetched, or what can be handed out.
     """
 
@@ -39,7 +38,6 @@ class TruncationDriver:
         self._config = config
         self._pool = pool
         self._metadata = metadata
-        self._positions = consumption.positions
         self._runtime = runtime
         self._log = log
         self._changed = changed
@@ -61,13 +59,8 @@ class TruncationDriver:
                     if node_id not in self._asking:
                         self._asking.add(node_id)
                         tasks.start_soon(self._ask, node_id, question, name=f"kafkastatic:truncation:{node_id}")
-                with anyio.CancelScope(deadline=self._next_try(now)):
+                with anyio.CancelScope(deadline=self._check.next_try(self._metadata.snapshot, now)):
                     await wake.wait()
-
-    def _next_try(self, now: float) -> float:
-        snapshot = self._metadata.snapshot
-        waiting = [state.retry_at for state in self._positions if state.retry_at > now and in_doubt(state, snapshot)]
-        return min(waiting, default=math.inf)
 
     async def _ask(self, node_id: int, question: Question) -> None:
         """Ask on the connection for quick requests: that for fetches may be waiting for other partitions' records."""

@@ -9,7 +9,9 @@ epoch needs none: a leader does not take back what it wrote itself. One without 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 import attrs
@@ -64,7 +66,7 @@ class Truncation:
 
     Attributes:
         position: where the fetches stood.
-        offset: where the logs part, `None` where the leader has nothing as old as the position's epoch.
+        offset: where the logs part, `None` where the leader cannot tell.
         epoch: the leader epoch of the record before `offset`.
     """
 
@@ -92,27 +94,44 @@ class TruncationCheck:
         self._policy = policy
         self._consumption = consumption
         self._backoff = backoff
+        self._not_before: dict[TopicPartition, float] = {}  # where the last question came to nothing
 
     def questions(self, snapshot: ClusterSnapshot, now: float) -> dict[int, Question]:
         """What to ask now, by leader."""
         by_leader: dict[int, list[PartitionState]] = {}
-        for state in self._consumption.positions:
-            if state.error is None and not state.barred and state.retry_at <= now and in_doubt(state, snapshot):
-                info = snapshot.leader(state.tp)
-                if info is not None and info.leader in snapshot.brokers:
-                    by_leader.setdefault(info.leader, []).append(state)
+        for state in self._in_doubt(snapshot):
+            info = snapshot.leader(state.tp)
+            if info is not None and info.leader in snapshot.brokers and self._not_before.get(state.tp, now) <= now:
+                by_leader.setdefault(info.leader, []).append(state)
         return {leader: _question(states, snapshot) for leader, states in by_leader.items()}
+
+    def next_try(self, snapshot: ClusterSnapshot, now: float) -> float:
+        """When the next question that has to wait may be asked; infinity where none has to."""
+        waiting = (self._not_before.get(state.tp, now) for state in self._in_doubt(snapshot))
+        return min((time for time in waiting if time > now), default=math.inf)
+
+    def _in_doubt(self, snapshot: ClusterSnapshot) -> list[PartitionState]:
+        return [
+            state
+            for state in self._consumption.positions
+            if state.error is None and not state.barred and in_doubt(state, snapshot)
+        ]
 
     def take(self, question: Question, answer: OffsetForLeaderEpochResponse, now: float) -> Findings:
         """Carry out what a leader answered."""
         found: list[Truncation] = []
         stale = False
+        later = cache(lambda: now + self._backoff())  # one step of the backoff for all partitions of an answer
+        answered = {TopicPartition(topic.topic, end.partition) for topic in answer.topics for end in topic.partitions}
+        for tp in question.asked.keys() - answered:
+            self._not_before[tp] = later()
         for topic in answer.topics:
             for end in topic.partitions:
                 state = self._still(question, TopicPartition(topic.topic, end.partition))
                 if state is None:
                     continue
                 asked = question.asked[state.tp]
+                self._not_before.pop(state.tp, None)
                 if end.error_code == codes.NONE:
                     truncation = _judge(state.tp, asked.position, end)
                     if truncation is None:
@@ -125,17 +144,13 @@ class TruncationCheck:
                 elif end.error_code == codes.CLUSTER_AUTHORIZATION_FAILED:
                     _prove(state, asked)  # before Kafka 2.3 only brokers might ask
                 else:
-                    state.retry_at = now + self._backoff()
+                    self._not_before[state.tp] = later()
                     stale = True
         return Findings(found, stale)
 
     def failed(self, question: Question, now: float) -> None:
         """The leader did not answer: ask again, it or its successor, after a backoff."""
-        later = now + self._backoff()
-        for tp in question.asked:
-            state = self._still(question, tp)
-            if state is not None:
-                state.retry_at = later
+        self._not_before.update(dict.fromkeys(question.asked, now + self._backoff()))
 
     def unsupported(self, question: Question) -> None:
         """The leader is too old to be asked: go on, as consumers of its time did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -142,6 +143,14 @@ def test_a_leader_is_not_asked_without_need(proven: int, epoch: int) -> None:
     assert world.check.questions(led(epoch), 0.0) == {}
 
 
+def test_a_new_leader_is_asked_while_the_fetches_wait() -> None:
+    """Their backoff, after the old leader's refusal, is not lost time."""
+    world = World()
+    world.state.retry_at = 9.0
+
+    assert world.check.questions(led(4), 1.0).keys() == {1}
+
+
 def test_a_position_without_an_epoch_is_not_in_doubt() -> None:
     """After a seek, or a reset: there is nothing to ask for."""
     world = World()
@@ -243,18 +252,18 @@ def test_without_a_policy_it_is_an_error_that_a_seek_passes() -> None:
 
 @pytest.mark.parametrize("unknown", [{"leader_epoch": -1, "end_offset": 6}, {"leader_epoch": 2, "end_offset": -1}])
 @pytest.mark.parametrize(("policy", "reset"), [("earliest", EARLIEST), ("by_duration:PT1H", BY_DURATION)])
-def test_a_leader_that_knows_nothing_as_old_is_left_to_the_policy(unknown: Any, policy: str, reset: int) -> None:
+def test_a_leader_that_cannot_tell_is_left_to_the_policy(unknown: Any, policy: str, reset: int) -> None:
     world = World(policy)
     assert world.take(world.question(), **unknown).truncations == [Truncation(A, 10, None, -1)]
 
     assert (world.state.fetch_at, world.state.reset) == (None, reset)
 
 
-def test_a_leader_that_knows_nothing_as_old_is_an_error_without_a_policy() -> None:
+def test_a_leader_that_cannot_tell_is_an_error_without_a_policy() -> None:
     world = World("none")
     world.take(world.question(), leader_epoch=-1, end_offset=-1)
 
-    with pytest.raises(LogTruncationError, match="nothing as old") as caught:
+    with pytest.raises(LogTruncationError, match="cannot tell") as caught:
         world.application.one()
     assert caught.value.divergent_offset is None
 
@@ -306,13 +315,26 @@ def test_a_leader_that_is_none_is_looked_for(code: int) -> None:
     assert world.take(world.question(), now=1.0, error_code=code) == ([], True)
 
     assert world.state.fetch_at == 10
+    assert world.check.next_try(led(4), 1.0) == 1.25
     assert world.check.questions(led(4), 1.2) == {}
     assert world.check.questions(led(4), 1.25).keys() == {1}
+    assert world.check.next_try(led(4), 1.25) == math.inf
 
 
 def test_a_leader_that_does_not_answer_is_asked_again_after_a_backoff() -> None:
     world = World()
     world.check.failed(world.question(), now=1.0)
+
+    assert world.check.next_try(led(4), 1.0) == 1.25
+    assert world.check.questions(led(4), 1.2) == {}
+    assert world.check.questions(led(4), 1.25).keys() == {1}
+    assert world.check.next_try(led(4), 1.25) == math.inf
+
+
+def test_a_leader_that_passes_a_partition_over_is_asked_again_after_a_backoff() -> None:
+    """Not at once, for ever."""
+    world = World()
+    assert world.check.take(world.question(), OffsetForLeaderEpochResponse(), 1.0) == ([], False)
 
     assert world.check.questions(led(4), 1.2) == {}
     assert world.check.questions(led(4), 1.25).keys() == {1}
@@ -365,10 +387,8 @@ def test_an_answer_about_another_position_is_dropped(change: Any) -> None:
     before = (world.state.fetch_at, world.state.proven, world.state.error)
 
     assert world.take(question, leader_epoch=2, end_offset=1) == ([], False)
-    world.check.failed(question, 9.0)
     world.check.unsupported(question)
     assert (world.state.fetch_at, world.state.proven, world.state.error) == before
-    assert world.state.retry_at == 0.0
     assert (A in world.check.questions(led(4), 0.0).get(1, EMPTY).asked) == (change is _more)
 
 
