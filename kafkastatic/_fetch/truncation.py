@@ -119,34 +119,26 @@ class TruncationCheck:
 
     def take(self, question: Question, answer: OffsetForLeaderEpochResponse, now: float) -> Findings:
         """Carry out what a leader answered."""
-        found: list[Truncation] = []
-        stale = False
+        found = Findings([], False)
         later = cache(lambda: now + self._backoff())  # one step of the backoff for all partitions of an answer
-        answered = {TopicPartition(topic.topic, end.partition) for topic in answer.topics for end in topic.partitions}
-        for tp in question.asked.keys() - answered:
-            self._not_before[tp] = later()
-        for topic in answer.topics:
-            for end in topic.partitions:
-                state = self._still(question, TopicPartition(topic.topic, end.partition))
-                if state is None:
-                    continue
-                asked = question.asked[state.tp]
-                self._not_before.pop(state.tp, None)
-                if end.error_code == codes.NONE:
-                    truncation = _judge(state.tp, asked.position, end)
-                    if truncation is None:
-                        _prove(state, asked)
-                    else:
-                        found.append(truncation)
-                        self._carry_out(state, truncation, asked)
-                elif end.error_code == codes.TOPIC_AUTHORIZATION_FAILED:
-                    state.error = error_for(end.error_code, api=question.request.NAME, topic=state.tp[0])
-                elif end.error_code == codes.CLUSTER_AUTHORIZATION_FAILED:
-                    _prove(state, asked)  # before Kafka 2.3 only brokers might ask
-                else:
-                    self._not_before[state.tp] = later()
-                    stale = True
-        return Findings(found, stale)
+        ends = {TopicPartition(topic.topic, end.partition): end for topic in answer.topics for end in topic.partitions}
+        for tp in question.asked:
+            state = self._still(question, tp)
+            self._not_before.pop(tp, None)
+            if state is None:
+                continue
+            end = ends.get(tp)
+            if end is not None and end.error_code == codes.NONE:
+                truncation = self._judge(state, question.asked[tp], end)
+                found.truncations.extend([truncation] if truncation else [])
+            elif end is not None and end.error_code == codes.TOPIC_AUTHORIZATION_FAILED:
+                state.error = error_for(end.error_code, api=question.request.NAME, topic=tp.topic)
+            elif end is not None and end.error_code == codes.CLUSTER_AUTHORIZATION_FAILED:
+                _prove(state, question.asked[tp])  # before Kafka 2.3 only brokers might ask
+            else:
+                self._not_before[tp] = later()
+                found = found._replace(stale=True)
+        return found
 
     def failed(self, question: Question, now: float) -> None:
         """The leader did not answer: ask again, it or its successor, after a backoff."""
@@ -165,6 +157,17 @@ class TruncationCheck:
         if state is None or asked is None or state.barred:
             return None
         return state if (state.version, state.fetch_at) == (asked.version, asked.position) else None
+
+    def _judge(self, state: PartitionState, asked: Asked, end: EpochEndOffset) -> Truncation | None:
+        if end.leader_epoch < 0 or end.end_offset < 0:
+            found = Truncation(state.tp, asked.position, None, -1)
+        elif end.end_offset < asked.position:
+            found = Truncation(state.tp, asked.position, end.end_offset, end.leader_epoch)
+        else:
+            _prove(state, asked)
+            return None
+        self._carry_out(state, found, asked)
+        return found
 
     def _carry_out(self, state: PartitionState, found: Truncation, asked: Asked) -> None:
         consumption, tp = self._consumption, state.tp
@@ -185,14 +188,6 @@ class TruncationCheck:
 def _prove(state: PartitionState, asked: Asked) -> None:
     state.proven = asked.leader_epoch
     state.version += 1  # what the leader before may still answer is stale
-
-
-def _judge(tp: TopicPartition, position: int, end: EpochEndOffset) -> Truncation | None:
-    if end.leader_epoch < 0 or end.end_offset < 0:
-        return Truncation(tp, position, None, -1)
-    if end.end_offset < position:
-        return Truncation(tp, position, end.end_offset, end.leader_epoch)
-    return None
 
 
 def _question(states: Iterable[PartitionState], snapshot: ClusterSnapshot) -> Question:

@@ -93,6 +93,8 @@ def test_the_servers_have_to_be_named() -> None:
         ("auto_offset_reset", "newest", "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got 'newest'"),
         ("auto_offset_reset", None, "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got None"),
         ("auto_offset_reset", [], "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got []"),
+        ("isolation_level", "committed", "must be 'read_uncommitted' or 'read_committed', got 'committed'"),
+        ("isolation_level", 1, "must be 'read_uncommitted' or 'read_committed', got 1"),
         ("ssl_context", True, "must be an ssl.SSLContext, got True"),
         ("partition_assignment_strategy", None, "must be a name, an Assignor, or several, got None"),
         ("partition_assignment_strategy", ["range", 5], "must be a name, an Assignor, or several, got ['range', 5]"),

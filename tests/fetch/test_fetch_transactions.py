@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kafkastatic._fetch.transactions import mark_aborted
 from kafkastatic._protocol.messages.fetch import AbortedTransaction, PartitionData
@@ -108,6 +110,38 @@ def test_no_transactions_cost_no_walk() -> None:
     for nothing in (None, []):
         mark_aborted([batch], nothing)
         assert not batch.is_aborted
+
+
+steps = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["write", "write", "commit", "abort"])), max_size=40)
+
+
+@settings(max_examples=300, deadline=None)
+@given(given_steps=steps, size=st.integers(1, 9), start=st.integers(0, 40))
+def test_exactly_the_aborted_records_are_passed_over(given_steps: list[tuple[int, str]], size: int, start: int) -> None:
+    """Any interleaving of three producers and records without one, in answers of any size, from anywhere on."""
+    log, running, ended, wanted = Log(), {}, [], set[int]()
+    for producer, step in given_steps:
+        if step == "write" or producer == 0:
+            if producer:
+                running.setdefault(producer, []).append(log.end)
+            log.write(producer or -1)
+        elif producer in running:
+            inside = running.pop(producer)
+            if step == "abort":
+                wanted.update(inside)
+                ended.append((producer, inside[0], log.end))
+            log.mark(producer, ABORT if step == "abort" else COMMIT)
+    stable = min((inside[0] for inside in running.values()), default=log.end)
+    batches = [batch for batch in split(log.data).batches if start <= batch.base_offset < stable]
+
+    passed: set[int] = set()
+    for at in range(0, len(batches), size):
+        answer = batches[at : at + size]
+        first, last = answer[0].base_offset, answer[-1].last_offset
+        named = [AbortedTransaction(producer_id=p, first_offset=b) for p, b, e in ended if b <= last and first <= e]
+        mark_aborted(answer, named)
+        passed |= {batch.base_offset for batch in answer if batch.is_aborted}
+    assert passed == {offset for offset in wanted if start <= offset < stable}
 
 
 # ── from the answer to the application ──
