@@ -376,7 +376,9 @@ class Consumer(Generic[K, V]):
             IllegalStateError: if the partition is not assigned.
             ValueError: if `offset` is negative.
         """
-        target = _offset(offset)
+        target = offset if isinstance(offset, OffsetAndMetadata) else OffsetAndMetadata(offset)
+        if target.offset < 0:
+            raise ValueError(f"offset must not be negative, got {target.offset}")
         self._client.check()
         self._client.consumption.seek(TopicPartition(*partition), target.offset, target.leader_epoch)
         self._moved()
