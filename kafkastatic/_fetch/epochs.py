@@ -37,6 +37,10 @@ class Epochs:
             del starts[0]
         starts.append((offset, epoch))
 
+    def cut(self, offset: int, epoch: int) -> None:
+        """Records from `offset` on are gone, and those before it are of no later epoch than this."""
+        self._starts = [(start, min(known, epoch)) for start, known in self._starts if start < offset]
+
     def before(self, offset: int) -> int:
         """The epoch of the last record before `offset`, -1 where it is not known."""
         return next((epoch for start, epoch in reversed(self._starts) if start < offset), UNKNOWN)

@@ -50,7 +50,9 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
+        version: counts what makes an answer asked for earlier stale: seeks, resets, records that cannot be read, and
+            a new leader.
+        moves: counts seeks and resets alone, which make records that were handed out be of no account.
         high_watermark, log_start: as the last fetch answer told them; with `isolation_level="read_committed"` the
             former is the last stable offset: nothing behind it can be read yet.
         retry_at: no fetch before this time.
@@ -73,6 +75,7 @@ class PartitionState:
         "held",
         "high_watermark",
         "log_start",
+        "moves",
         "open",
         "paused",
         "proven",
@@ -97,6 +100,7 @@ class PartitionState:
         self.paused = False
         self.barred = False
         self.version = 0
+        self.moves = 0
         self.high_watermark: int | None = None
         self.log_start: int | None = None
         self.retry_at = 0.0
@@ -111,6 +115,7 @@ class PartitionState:
             epoch: the leader epoch of the record before it, where that is known.
         """
         self.drop()
+        self.moves += 1
         self.fetch_at = self.handed = self.consumed = offset
         self.reset = None
         self.epochs.restart(epoch)
@@ -123,9 +128,33 @@ class PartitionState:
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
         self.drop()
+        self.moves += 1
         self.fetch_at = None
         self.consumed = self.handed
         self.reset = timestamp
+
+    def go_back(self) -> None:
+        """Hand out again what is not consumed."""
+        if self.fetch_at is not None:
+            self.return_to(self.consumed)
+
+    def return_to(self, offset: int) -> None:
+        """Go on at an offset up to which, or beyond which, this log was fetched already: its epochs stay known."""
+        self.drop()
+        self.moves += 1
+        self.fetch_at = self.handed = self.consumed = offset
+
+    def cut_at(self, offset: int, epoch: int) -> None:
+        """The log was cut at `offset`, and goes on there with other records; what is in hand from before it stays so.
+
+        Args:
+            epoch: the leader epoch of the record before it.
+        """
+        self.drop()
+        self.moves += 1
+        self.fetch_at = self.handed = offset
+        self.consumed = min(self.consumed, offset)
+        self.epochs.cut(offset, epoch)
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""

@@ -129,8 +129,13 @@ class TruncationCheck:
                 continue
             end = ends.get(tp)
             if end is not None and end.error_code == codes.NONE:
-                truncation = self._judge(state, question.asked[tp], end)
-                found.truncations.extend([truncation] if truncation else [])
+                truncation = _judge(tp, question.asked[tp], end)
+                if truncation is None:
+                    _prove(state, question.asked[tp])
+                elif self._carry_out(state, truncation, question.asked[tp]):
+                    found.truncations.append(truncation)
+                else:
+                    self._not_before[tp] = later()
             elif end is not None and end.error_code == codes.TOPIC_AUTHORIZATION_FAILED:
                 state.error = error_for(end.error_code, api=question.request.NAME, topic=tp.topic)
             elif end is not None and end.error_code == codes.CLUSTER_AUTHORIZATION_FAILED:
@@ -158,31 +163,34 @@ class TruncationCheck:
             return None
         return state if (state.version, state.fetch_at) == (asked.version, asked.position) else None
 
-    def _judge(self, state: PartitionState, asked: Asked, end: EpochEndOffset) -> Truncation | None:
-        if end.leader_epoch < 0 or end.end_offset < 0:
-            found = Truncation(state.tp, asked.position, None, -1)
-        elif end.end_offset < asked.position:
-            found = Truncation(state.tp, asked.position, end.end_offset, end.leader_epoch)
-        else:
-            _prove(state, asked)
-            return None
-        self._carry_out(state, found, asked)
-        return found
-
-    def _carry_out(self, state: PartitionState, found: Truncation, asked: Asked) -> None:
+    def _carry_out(self, state: PartitionState, found: Truncation, asked: Asked) -> bool:
+        """`False` if it has to wait for what is in hand."""
         consumption, tp = self._consumption, state.tp
         consumption.settle()
         handed = state.handed
         if found.offset is not None and handed <= found.offset:
+            if consumption.handling and state.open:
+                return False  # a handler's next records cannot be taken back
             consumption.fetch_again(tp)  # nobody has seen what is gone; the position before it may be asked about too
         elif self._policy == "none":
             consumption.fetch_again(tp)
             state.error = LogTruncationError(tp.topic, tp.partition, handed, found.offset)
-        elif found.offset is None:
-            consumption.seek_by_time(tp, reset_for(self._policy))
-        else:
-            consumption.seek(tp, found.offset, found.epoch)
+        elif found.offset is not None:
+            consumption.cut_at(tp, found.offset, found.epoch)
             state.proven = asked.leader_epoch
+        elif state.buffered or state.open or handed > state.consumed:
+            return False
+        else:
+            consumption.seek_by_time(tp, reset_for(self._policy))
+        return True
+
+
+def _judge(tp: TopicPartition, asked: Asked, end: EpochEndOffset) -> Truncation | None:
+    if end.leader_epoch < 0 or end.end_offset < 0:
+        return Truncation(tp, asked.position, None, -1)
+    if end.end_offset < asked.position:
+        return Truncation(tp, asked.position, end.end_offset, end.leader_epoch)
+    return None
 
 
 def _prove(state: PartitionState, asked: Asked) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.epochs import Epochs
+from kafkastatic._fetch.frontier import Progress
 from kafkastatic._fetch.positions import EARLIEST, PartitionState
 from kafkastatic._fetch.resets import BY_DURATION
 from kafkastatic._fetch.truncation import Findings, Question, Truncation, TruncationCheck, in_doubt
@@ -47,7 +48,7 @@ def led(epoch: int, *partitions: TopicPartition, leader: int = 1) -> ClusterSnap
 
 
 class World:
-    """Partition `a` read to offset 10, the last record in epoch 3, under a leader of epoch 3."""
+    """Partition `a` consumed to offset 10, the last record in epoch 3, under a leader of epoch 3."""
 
     def __init__(self, policy: str = "earliest") -> None:
         self.source: Consumption = consumption(a=0)
@@ -56,8 +57,8 @@ class World:
         self.application = Application(self.source)
         self.state.proven = 3
         push(self.state, batch(0, 4, 2), batch(4, 6, 3))
-        self.application.many(100)
-        self.application.many(100)
+        for _ in range(3):
+            self.application.many(100)
 
     def question(self, epoch: int = 4, now: float = 0.0) -> Question:
         ((leader, found),) = self.check.questions(led(epoch), now).items()
@@ -297,6 +298,91 @@ def test_an_iterator_ends_before_what_is_gone() -> None:
     assert world.state.handed == 12
     push(world.state, batch(12, 2, 4))
     assert list(loop) == [(A, 12), (A, 13)]
+
+
+def test_what_is_in_hand_before_the_cut_stays_in_hand() -> None:
+    """An auto-commit does not cover it before the application asks again."""
+    world = World()
+    push(world.state, batch(10, 5, 3))
+    assert world.application.many(9) == (A, [10, 11, 12, 13, 14])
+
+    world.take(world.question(), leader_epoch=3, end_offset=12)
+    assert (world.state.handed, world.state.consumed) == (12, 10)
+    assert world.source.consumed_offsets() == {A: 10}
+    assert world.source.in_hand() == {A: 11}
+    push(world.state, batch(12, 2, 4))
+    assert world.application.one() == (A, 12)
+    assert world.source.consumed_offsets() == {A: 12}
+
+
+def test_a_handlers_records_before_the_cut_are_not_done_by_it() -> None:
+    """What it has not finished is not committed, and comes again if it fails; epochs stay known."""
+    world = World()
+    world.source.begin_handling()
+    push(world.state, batch(10, 5, 3))
+    cursor = world.source.next()
+    assert cursor is not None
+    held = world.source.give_out(cursor)
+    progress = Progress(world.state)
+    for record in held.records[:4]:
+        progress.begin(record.offset, record.offset + 1)
+    progress.done(10)
+
+    world.take(world.question(), leader_epoch=3, end_offset=13)
+    assert progress.stale
+    progress.done(11)
+    assert (world.state.fetch_at, world.state.handed, world.state.consumed) == (13, 13, 11)
+    world.source.end_handling()
+    assert (world.state.fetch_at, world.state.consumed) == (11, 11)
+    assert world.source.positions.with_epochs({A: 11}) == {A: OffsetAndMetadata(11, "", 3)}
+    assert not in_doubt(world.state, led(4))
+
+
+def test_a_handlers_records_behind_the_cut_are_not_taken_back() -> None:
+    """Those that it was given and has not begun: the question is asked again when it has."""
+    world = World()
+    world.source.begin_handling()
+    push(world.state, batch(10, 5, 3))
+    cursor = world.source.next()
+    assert cursor is not None
+    held = world.source.give_out(cursor)
+
+    assert world.take(world.question(), now=1.0, leader_epoch=3, end_offset=13) == ([], False)
+    assert (world.state.fetch_at, world.state.handed, world.check.next_try(led(4), 1.0)) == (15, 10, 1.25)
+    progress = Progress(world.state)
+    for record in held.records:
+        progress.begin(record.offset, record.offset + 1)
+        progress.done(record.offset)
+    world.state.open = False
+    assert world.take(world.question(now=1.25), leader_epoch=3, end_offset=13).truncations == [Truncation(A, 15, 13, 3)]
+    assert (world.state.fetch_at, world.state.consumed) == (13, 13)
+
+
+@pytest.mark.parametrize("what", ["fetched", "in hand"])
+def test_a_reset_by_the_policy_waits_for_what_was_fetched_before(what: str) -> None:
+    world = World()
+    push(world.state, batch(10, 1, 3))
+    if what == "in hand":
+        assert world.application.one() == (A, 10)
+
+    assert world.take(world.question(), leader_epoch=-1, end_offset=-1) == ([], False)
+    world.application.many(9)
+    world.application.many(9)
+    assert world.take(world.question(now=1.0), leader_epoch=-1, end_offset=-1).truncations == [
+        Truncation(A, 11, None, -1)
+    ]
+    assert world.state.reset == EARLIEST
+
+
+def test_going_back_keeps_the_epochs() -> None:
+    """As when a run ends with records that are not done."""
+    world = World()
+    push(world.state, batch(10, 5, 3))
+    world.application.one()
+    world.source.settle()
+    world.state.go_back()
+
+    assert (world.state.fetch_at, world.state.epochs.before(10), world.state.proven) == (10, 3, 3)
 
 
 @pytest.mark.parametrize(
