@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from typing import Any
 
 import anyio
@@ -24,10 +25,16 @@ class Connection:
     Args:
         address: `"host:port"`, for messages.
         client_id: sent with every request.
+
+    Attributes:
+        worn_at: when to stop using it, since the broker will close it soon after (KIP-368).
+        hung_up: the other side has closed it.
     """
 
     def __init__(self, address: str, client_id: str) -> None:
         self.address = address
+        self.worn_at = math.inf
+        self.hung_up = False
         self._client_id = client_id
         self._protocol = FrameProtocol(self._take_frame, self._lost)
         self._transport: asyncio.Transport | None = None
@@ -114,6 +121,7 @@ class Connection:
             waiter.set_result(frame)
 
     def _lost(self, exc: Exception | None) -> None:
+        self.hung_up = self._dead is None
         if isinstance(exc, KafkaError):
             self._die(exc)
             return

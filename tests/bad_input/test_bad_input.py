@@ -315,7 +315,12 @@ def frame(data: bytes) -> Serve:
     ("what", "serve", "expected", "parts"),
     [
         ("an HTTP server", http, ProtocolError, ["looks like HTTP"]),
-        ("a TLS listener, met in plaintext", tls_alert, ProtocolError, ["looks like TLS", "ssl_context"]),
+        (
+            "a TLS listener, met in plaintext",
+            tls_alert,
+            ProtocolError,
+            ["looks like TLS", "security_protocol SSL or SASL_SSL"],
+        ),
         ("a server that never answers", silence, BrokerUnreachableError, ["Check"]),
         ("a server that closes at once", goodbye, BrokerUnreachableError, ["closed the connection", "Check"]),
         (
@@ -365,8 +370,12 @@ async def test_what_listens_is_no_kafka(what, serve, expected, parts) -> None:
 async def test_a_plaintext_listener_met_by_tls() -> None:
     """The failed handshake is told as that."""
     async with listening(goodbye) as bootstrap:
-        with refused("ssl_context: a listener without TLS", BrokerUnreachableError, bootstrap, "Check") as row:
-            await consumer(bootstrap, "topic", ssl_context=ssl.create_default_context()).start()
+        with refused(
+            "security_protocol=SSL: a listener without TLS", BrokerUnreachableError, bootstrap, "Check"
+        ) as row:
+            await consumer(
+                bootstrap, "topic", security_protocol="SSL", ssl_context=ssl.create_default_context()
+            ).start()
     row.then(await a_good_start())
 
 
