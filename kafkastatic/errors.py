@@ -153,7 +153,8 @@ class BrokerError(KafkaError):
             "partition": self.partition,
         }
         known = ", ".join(f"{key}={value!r}" for key, value in where.items() if value is not None)
-        return f"{text}{f' for {known}' if known else ''}{f': {self.detail}' if self.detail else ''}."
+        detail = f": {self.detail.rstrip('.')}" if self.detail else ""
+        return f"{text}{f' for {known}' if known else ''}{detail}."
 
 
 class FencedError(BrokerError):

@@ -61,7 +61,7 @@ class _Node:
     connections: dict[Role, Connection] = attrs.field(factory=dict[Role, Connection])
     locks: dict[Role, anyio.Lock] = attrs.field(factory=dict[Role, anyio.Lock])
     asking: anyio.Lock = attrs.field(factory=anyio.Lock)
-    opening: set[Connection] = attrs.field(factory=set[Connection])
+    logging_in: set[Connection] = attrs.field(factory=set[Connection])
     served: bool = False  # whether it has ever answered a request that is not part of connecting
     not_before: float = 0.0
 
@@ -71,7 +71,7 @@ class _Node:
 
     @property
     def alive(self) -> bool:
-        return any(connection.alive for connection in (*self.connections.values(), *self.opening))
+        return any(connection.alive for connection in (*self.connections.values(), *self.logging_in))
 
 
 class Pool:
@@ -298,7 +298,7 @@ class Pool:
                 async with node.asking:
                     if not node.alive:
                         node.versions = await _ask_versions(connection, setup)
-                    node.opening.add(connection)
+                    node.logging_in.add(connection)
                 if self._login is not None:
                     lifetime = await self._login.log_in(connection, node.versions or {}, setup)
                     connection.worn_at = self._runtime.now() + SESSION_SHARE * lifetime
@@ -316,7 +316,7 @@ class Pool:
             return connection
         finally:
             if connection is not None:
-                node.opening.discard(connection)
+                node.logging_in.discard(connection)
         if connection is not None:
             connection.close()
         if isinstance(error, AuthenticationError):
