@@ -169,6 +169,14 @@ def _instance_id(value: str | None) -> InstanceId | None:
 class ConsumerConfig:
     """Validated options of one consumer. Times are milliseconds, sizes bytes.
 
+    What is spoken is said by `security_protocol` alone: the options of TLS and SASL are refused where it does not name
+    them. With TLS the authorities in the PEM file `ssl_cafile` are trusted, or an `ssl_context` of your own decides
+    everything; with neither, those that this system trusts. Host names are checked.
+
+    With SASL every connection begins with a login by `sasl_mechanism`, which has no default, as
+    `sasl_plain_username` with `sasl_plain_password` (for SCRAM too). The password is a `Secret`: shown nowhere, but
+    pickled with the config.
+
     Raises:
         ConfigError: if an option is out of its range or two contradict each other.
     """

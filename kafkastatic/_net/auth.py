@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TypedDict
 
 import anyio
@@ -53,30 +54,37 @@ class Login:
         if offer.error_code != codes.NONE:
             raise self._refusal(offer.error_code, handshake.NAME, connection, offered=offer.mechanisms)
 
-        async def send(data: bytes) -> SaslAuthenticateResponse:
-            answer = await connection.request(SaslAuthenticateRequest(auth_bytes=data), version, timeout)
-            if answer.error_code != codes.NONE:
-                raise self._refusal(answer.error_code, "SaslAuthenticate", connection, detail=answer.error_message)
-            return answer
-
-        if self._mechanism in HASHES:
+        # No frame that an error passes holds the password in a variable of its own: some loggers print those.
+        send = partial(self._send, connection, version, timeout)
+        if self._mechanism not in HASHES:
+            last = await send(self._plain())
+        else:
             scram = ScramClient(self._mechanism, self._username, self._runtime.new_nonce())
             try:
-                challenge = scram.challenged((await send(scram.first())).auth_bytes)
-                last = await send(scram.proof(await self._salt(challenge)))
+                challenge = scram.challenged((await send(_token(scram.first()))).auth_bytes)
+                last = await send(_token(scram.proof(await self._salt(challenge))))
                 scram.verify(last.auth_bytes)
             except ScramError as error:
                 raise self._distrust(connection, str(error)) from None
-        else:
-            last = await send(f"\0{self._username}\0{self._password.reveal()}".encode())
         return last.session_lifetime_ms / 1000 if last.session_lifetime_ms > 0 else math.inf
+
+    async def _send(
+        self, connection: Connection, version: int, timeout: float, request: SaslAuthenticateRequest
+    ) -> SaslAuthenticateResponse:
+        answer = await connection.request(request, version, timeout)
+        if answer.error_code != codes.NONE:
+            raise self._refusal(answer.error_code, request.NAME, connection, detail=answer.error_message)
+        return answer
+
+    def _plain(self) -> SaslAuthenticateRequest:
+        """Nobody to act as, the name and the password (RFC 4616)."""
+        return _token(f"\0{self._username}\0{self._password.reveal()}".encode())
 
     async def _salt(self, challenge: Challenge) -> bytes:
         """The salted password: computed in a thread, once for the connections that ask at the same time and later."""
         async with self._salting:
             if self._salted is None or self._salted[0] != challenge:
-                password = self._password.reveal()
-                salted = await self._runtime.run_in_thread(salt_password, self._mechanism, password, challenge)
+                salted = await self._runtime.run_in_thread(salt_password, self._mechanism, self._password, challenge)
                 self._salted = challenge, salted
             return self._salted[1]
 
@@ -113,6 +121,10 @@ class Login:
 
     def _who(self, connection: Connection) -> _Who:
         return {"address": connection.address, "mechanism": self._mechanism, "username": self._username}
+
+
+def _token(data: bytes) -> SaslAuthenticateRequest:
+    return SaslAuthenticateRequest(auth_bytes=data)
 
 
 class _Who(TypedDict):

@@ -88,6 +88,7 @@ class Connection:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[correlation_id] = waiter
         self._transport.write(data)
+        del data  # a login's holds the password, and some loggers print the variables of a traceback
         with anyio.move_on_after(timeout) as scope:
             return await waiter
         assert scope.cancelled_caught

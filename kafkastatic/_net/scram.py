@@ -19,6 +19,8 @@ import hmac
 import re
 from typing import NamedTuple
 
+from kafkastatic.types import Secret
+
 MIN_ITERATIONS = 4096
 """Kafka's own minimum. A server that asks for less may want to guess the password from the proof."""
 
@@ -44,9 +46,9 @@ class Challenge(NamedTuple):
     iterations: int
 
 
-def salt_password(mechanism: str, password: str, challenge: Challenge) -> bytes:
+def salt_password(mechanism: str, password: Secret, challenge: Challenge) -> bytes:
     """The slow part: fit for a worker thread, and for a cache."""
-    return hashlib.pbkdf2_hmac(HASHES[mechanism], password.encode(), challenge.salt, challenge.iterations)
+    return hashlib.pbkdf2_hmac(HASHES[mechanism], password.reveal().encode(), challenge.salt, challenge.iterations)
 
 
 class ScramClient:

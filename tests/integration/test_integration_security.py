@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
@@ -33,6 +34,7 @@ from tests.support.scenes import Recorder, eventually, reading, running, write
 from tools.real_cluster import RealCluster
 from tools.real_kafka import PLAIN_USER, SCRAM_USERS, Certificate, RealKafka
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 Create = Callable[..., Awaitable[str]]
 BOB = ("bob", SCRAM_USERS["bob"])
 CHLOE = ("chloe", SCRAM_USERS["chloe"])
@@ -173,6 +175,28 @@ async def delete_user(broker: RealKafka, name: str) -> None:
     gone = [UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512)]
     for future in admin.alter_user_scram_credentials(gone).values():
         await asyncio.to_thread(future.result, 10)
+
+
+@pytest.mark.asyncio
+async def test_the_readmes_example_of_a_secured_cluster(kafka_cluster, orders, monkeypatch) -> None:
+    """As it stands there, but for the names."""
+    name, leader = await orders()
+    await produce(leader, name, b"0")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if "SASL_SSL" in block]
+    for there, here in {
+        '"orders"': f'"{name}", auto_offset_reset="earliest"',
+        "kafka.example.com:9093": kafka_cluster.bootstrap_sasl_ssl,
+        "/etc/kafka/ca.pem": str(kafka_cluster.ca_file),
+        '"billing"': '"bob"',
+    }.items():
+        assert there in code
+        code = code.replace(there, here)
+    monkeypatch.setenv("KAFKA_PASSWORD", SCRAM_USERS["bob"])
+    names: dict[str, Any] = {}
+    exec(code, names)
+    async with names["consumer"] as ours:
+        assert await next_value(ours) == b"0"
 
 
 # ── logins that are not ──

@@ -22,12 +22,13 @@ from kafkastatic.errors import (
     BrokerUnreachableError,
     ConfigError,
     IllegalSaslStateError,
+    ProtocolError,
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
     UnsupportedVersionError,
 )
 from kafkastatic.types import Broker
-from tests.support.sasl import LOGIN, MECHANISMS, SaslListener
+from tests.support.sasl import LOGIN, MECHANISMS, SaslListener, everything_said
 from tests.support.scripted_broker import NODE, ScriptedBroker
 
 HEARTBEAT = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
@@ -145,9 +146,13 @@ async def test_connections_that_open_at_the_same_time_salt_once_and_ask_for_the_
 # ── how it fails ──
 
 
+def options_password(wrong: dict[str, str]) -> str:
+    return {**LOGIN, **wrong}["sasl_plain_password"]
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-@pytest.mark.parametrize("wrong", [{"sasl_plain_password": "guess"}, {"sasl_plain_username": "mallory"}])
+@pytest.mark.parametrize("wrong", [{"sasl_plain_password": "a-wild-guess"}, {"sasl_plain_username": "mallory"}])
 async def test_wrong_credentials_are_an_error_at_once(mechanism: str, wrong: dict[str, str]) -> None:
     """Said by the first broker that is asked; no other one is tried, and whoever wants to know is told."""
     async with ScriptedBroker() as broker, ScriptedBroker() as other:
@@ -159,6 +164,7 @@ async def test_wrong_credentials_are_an_error_at_once(mechanism: str, wrong: dic
                 await pool.request_any(METADATA, timeout=PATIENCE)
             assert len(broker.peers) + len(other.peers) <= 1
         error = caught.value
+        assert options_password(wrong) not in everything_said(error)
         assert told == [error]
         assert isinstance(error, AuthenticationError)
         assert (error.code, error.retriable, error.fatal) == (58, False, True)
@@ -230,6 +236,17 @@ async def test_a_broker_that_does_not_prove_itself_is_not_trusted(old: str, new:
         assert (caught.value.code, caught.value.address) == (None, broker.address)
         assert "Heartbeat" not in broker.apis()
         await broker.until(lambda: not broker.peers)
+
+
+@pytest.mark.asyncio
+async def test_an_answer_to_a_login_that_is_none_tells_no_password() -> None:
+    async with ScriptedBroker() as broker:
+        SaslListener(broker)
+        broker.on("SaslAuthenticate", lambda _: b"\x7f\xff\xff\xff")
+        async with pool_of(broker, sasl_mechanism="PLAIN") as pool:
+            with pytest.raises(ProtocolError) as caught:
+                await beat(pool)
+        assert LOGIN["sasl_plain_password"] not in everything_said(caught.value)
 
 
 @pytest.mark.asyncio

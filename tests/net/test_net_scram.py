@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkastatic._net.scram import MAX_ITERATIONS, MIN_ITERATIONS, Challenge, ScramClient, ScramError, salt_password
+from kafkastatic.types import Secret
 
 MECHANISMS = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
 NONCE = "fyko+d2lbbFgONRv9qkxdawL"
@@ -44,7 +45,7 @@ def test_the_published_examples(mechanism: str, challenge: bytes, proof: bytes, 
     nonce, salt, _ = challenge.split(b",")
     assert asked == Challenge(base64.b64decode(salt[2:]), 4096)
 
-    assert client.proof(salt_password(mechanism, "pencil", asked)) == b"c=biws," + nonce + b",p=" + proof
+    assert client.proof(salt_password(mechanism, Secret("pencil"), asked)) == b"c=biws," + nonce + b",p=" + proof
     client.verify(b"v=" + signature)
 
 
@@ -61,7 +62,7 @@ def test_the_published_examples(mechanism: str, challenge: bytes, proof: bytes, 
 )
 def test_a_password_is_salted_as_kafka_salts_it(mechanism: str, salted: str) -> None:
     """The bytes are those of Kafka's own ScramFormatter: it takes UTF-8 as it is, where SASLprep would change it."""
-    assert salt_password(mechanism, "Ⅸ ﬁne ａ½", Challenge(b"salt", 4096)).hex() == salted
+    assert salt_password(mechanism, Secret("Ⅸ ﬁne ａ½"), Challenge(b"salt", 4096)).hex() == salted
 
 
 # ── against scramp ──
@@ -88,7 +89,7 @@ class Exchange:
 
     def answer(self, challenge: str, password: str) -> str:
         """What the server says to our proof."""
-        salted = salt_password(self.mechanism, password, self.client.challenged(challenge.encode()))
+        salted = salt_password(self.mechanism, Secret(password), self.client.challenged(challenge.encode()))
         self.server.set_client_final(self.client.proof(salted).decode())
         return self.server.get_server_final()
 
@@ -197,7 +198,7 @@ def test_iterations_within_the_bounds_are_taken(iterations: int) -> None:
 def test_a_verdict_that_must_not_be_taken(message: str | bytes, words: str) -> None:
     client = ScramClient("SCRAM-SHA-256", "alice", NONCE)
     client.first()
-    client.proof(salt_password("SCRAM-SHA-256", "secret", client.challenged(GOOD.encode())))
+    client.proof(salt_password("SCRAM-SHA-256", Secret("secret"), client.challenged(GOOD.encode())))
     with pytest.raises(ScramError, match=re.escape(words)):
         client.verify(message.encode() if isinstance(message, str) else message)
 

@@ -10,6 +10,7 @@ As Kafka does, it closes the connection of whoever asks for anything but ApiVers
 
 from __future__ import annotations
 
+import os
 import pickle
 import traceback
 from collections.abc import Callable
@@ -91,12 +92,16 @@ class SaslListener:
 
 
 def everything_said(error: BaseException) -> str:
-    """An error as it may end up in a log: its text, its attributes, its traceback, its pickle; its causes too."""
+    """An error as it may end up in a log: its text, its attributes, its pickle, its traceback with the variables of our
+    frames; its causes too."""
     parts = []
     link: BaseException | None = error
     while link is not None:
         parts += [str(link), repr(link), repr(vars(link)), *traceback.format_exception(link)]
         if isinstance(link, KafkaError):
             parts.append(repr(pickle.dumps(link)))
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            if f"{os.sep}kafkastatic{os.sep}" in frame.f_code.co_filename:
+                parts.append(repr(frame.f_locals))
         link = link.__cause__ or link.__context__
     return "\n".join(parts)
