@@ -49,7 +49,8 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
+        version: counts what makes an answer asked for earlier stale: seeks, resets, and records that cannot be read.
+        moves: counts seeks and resets alone, which make records that were handed out be of no account.
         high_watermark, log_start: as the last fetch answer told them.
         retry_at: no fetch before this time.
         fed: the planner's count when it last got data for this partition.
@@ -68,6 +69,7 @@ class PartitionState:
         "held",
         "high_watermark",
         "log_start",
+        "moves",
         "open",
         "paused",
         "reset",
@@ -91,6 +93,7 @@ class PartitionState:
         self.paused = False
         self.barred = False
         self.version = 0
+        self.moves = 0
         self.high_watermark: int | None = None
         self.log_start: int | None = None
         self.retry_at = 0.0
@@ -99,15 +102,22 @@ class PartitionState:
     def move(self, offset: int) -> None:
         """Go on at `offset`, whatever was fetched before."""
         self.drop()
+        self.moves += 1
         self.fetch_at = self.handed = self.consumed = offset
         self.reset = None
 
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
         self.drop()
+        self.moves += 1
         self.fetch_at = None
         self.consumed = self.handed
         self.reset = timestamp
+
+    def go_back(self) -> None:
+        """Hand out again what is not consumed."""
+        if self.fetch_at is not None:
+            self.move(self.consumed)
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""
