@@ -221,19 +221,19 @@ class AuthenticationError(BrokerError):
         name: str | None = None,
         retriable: bool | None = None,
         *,
-        api: str | None = None,
-        detail: str | None = None,
         address: str | None = None,
         mechanism: str | None = None,
         username: str | None = None,
-        remedy: str | None = None,
+        **context: Any,
     ) -> None:
         self.address = address
         self.mechanism = mechanism
         self.username = username
-        super().__init__(code, name, False, api=api, detail=detail, remedy=remedy)
+        super().__init__(code, name, False, **context)
 
     def _describe(self) -> str:
+        if self.address is None:  # a broker that says so in answer to something else
+            return super()._describe()
         why = f"{(self.detail or 'for no given reason').rstrip('.')}." if self.code is None else super()._describe()
         return f"The login of {self.username!r} at {self.address} with {self.mechanism} failed: {why}"
 

@@ -136,6 +136,23 @@ async def test_a_running_member_that_is_refused_ends_from_its_loop(who: str, cap
         await nothing_left(broker)
 
 
+@pytest.mark.asyncio
+async def test_a_run_that_is_refused_ends_with_it() -> None:
+    """The handler API too."""
+    async with ScriptedBroker() as broker:
+        listener = SaslListener(broker)
+        async with consumer_of(broker, **LOGIN, **QUICK_BEAT) as consumer:
+            running = asyncio.create_task(consumer.run(lambda record: None))
+            await consumer.assigned()
+            await broker.received("Heartbeat")
+            listener.passwords.clear()
+            broker.disconnect()
+            async with asyncio.timeout(AT_ONCE):
+                with pytest.raises(SaslAuthenticationFailedError):
+                    await running
+        await nothing_left(broker)
+
+
 def _subscribed(broker: ScriptedBroker) -> Consumer[Any, Any]:
     return consumer_of(broker, group_id=None, group_instance_id=None, **LOGIN)
 
