@@ -41,6 +41,7 @@ from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import (
+    AuthenticationError,
     BrokerUnreachableError,
     ConsumerClosedError,
     IllegalStateError,
@@ -77,7 +78,7 @@ class Client:
         self.deserializers = deserializers
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
-        self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log))
+        self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log), refused=self._login_refused)
         self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
         self.positions = Positions()
         self.consumption = Consumption(
@@ -429,7 +430,8 @@ class Client:
             except ProtocolError as error:
                 raise ProtocolError(
                     f"{', '.join(config.bootstrap_servers)}: {error}",
-                    remedy="Check that bootstrap_servers names a Kafka listener; one with TLS needs ssl_context.",
+                    remedy="Check that bootstrap_servers names a Kafka listener;"
+                    " one with TLS needs security_protocol SSL or SASL_SSL.",
                 ) from error
             except KafkaError as error:
                 if not error.retriable:
@@ -511,6 +513,13 @@ class Client:
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
+
+    def _login_refused(self, error: AuthenticationError) -> None:
+        """Whoever meets it first, the consumer ends: a member by way of its on_partitions_lost."""
+        if self.membership is not None and not self.manual:
+            self.membership.feed(m.CoordinatorRefused(error))
+        else:
+            self.fail(error)
 
     def _assignment_changed(self) -> None:
         self.fetch.replan()
