@@ -1,7 +1,7 @@
 """`ConsumerConfig`: every option of the consumer, under Kafka's own name, with the Java 4.4 default.
 
-Dots of the Kafka name become underscores. Three options are our own: `drain_timeout_ms`,
-`max_buffered_bytes` and `max_decompressed_batch_bytes`.
+Dots of the Kafka name become underscores. Four options are our own: `drain_timeout_ms`,
+`instance_release_timeout_ms`, `max_buffered_bytes` and `max_decompressed_batch_bytes`.
 """
 
 from __future__ import annotations
@@ -129,6 +129,12 @@ def _instance_id(value: str | None) -> InstanceId | None:
 class ConsumerConfig:
     """Validated options of one consumer. Times are milliseconds, sizes bytes.
 
+    Attributes:
+        instance_release_timeout_ms: how long a static member that starts waits for its predecessor's session to
+            expire, where the group refuses it until then: because it is full (GROUP_MAX_SIZE_REACHED), or because the
+            predecessor's assignors are others (INCONSISTENT_GROUP_PROTOCOL). `session_timeout_ms` and a second more
+            outlast any predecessor of the same configuration. 0: the error is raised at once.
+
     Raises:
         ConfigError: if an option is out of its range or two contradict each other.
     """
@@ -141,6 +147,7 @@ class ConsumerConfig:
 
     session_timeout_ms: int = _number(45_000, 1)
     heartbeat_interval_ms: int = _number(3_000, 1)
+    instance_release_timeout_ms: int = _number(0)
     max_poll_interval_ms: int = _number(300_000, 1)
     partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
     drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
@@ -174,6 +181,11 @@ class ConsumerConfig:
             raise ConfigError("group_id is empty.")
         if self.group_instance_id is not None and self.group_id is None:
             raise ConfigError("group_instance_id is given without a group_id.", remedy="Set group_id too.")
+        if self.instance_release_timeout_ms and self.group_instance_id is None:
+            raise ConfigError(
+                "instance_release_timeout_ms is given without a group_instance_id.",
+                remedy="Only a static member waits for a predecessor: set group_instance_id too.",
+            )
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
             raise ConfigError(
                 f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be below"
@@ -234,6 +246,7 @@ class ConsumerOptions(TypedDict, total=False):
     client_rack: str | None
     session_timeout_ms: int
     heartbeat_interval_ms: int
+    instance_release_timeout_ms: int
     max_poll_interval_ms: int
     partition_assignment_strategy: str | Assignor | Sequence[str | Assignor]
     drain_timeout_ms: int | None
