@@ -689,8 +689,9 @@ async def test_leaving_too_late_is_reported_and_not_raised(kafka, topic, group_i
 
 @pytest.mark.scenario(27, where="real")
 @pytest.mark.asyncio
-async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_factory, group_id) -> None:
-    """Same member id and generation on both sides, no callback, nothing lost and nothing read twice."""
+async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_factory, group_id, caplog) -> None:
+    """Same member id and generation on both sides, confirmed, no callback, nothing lost and nothing read twice."""
+    caplog.set_level(logging.INFO, logger="kafkastatic")
     own, group, name, heard = await asyncio.to_thread(kafka_factory), group_id(), "orders", Recorder()
     async with RawPeer.connect(own.bootstrap) as peer:
         await peer.create_topic(name, 2)
@@ -720,6 +721,7 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
                 await write(peer, name, 0, [b"after"])
                 await write(peer, name, 1, [b"after"])
                 await eventually(lambda count=count: len(reader.records) == count, timeout=20)
+                await eventually(lambda count=count: len(confirmed(caplog)) == count // 2 - 1)
                 assert await peer.member_ids(group) == {"a": before.member_id}
             assert ours.membership == before
         assert heard.kinds == ["assigned"]
@@ -736,3 +738,8 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
             twin = RawMember(peer, group, [name], instance_id="a")
             await twin.settle()
             assert twin.generation == before.epoch
+
+
+def confirmed(caplog) -> list[str]:
+    """The events that say that a coordinator which was lost knows the member again."""
+    return [m for record in caplog.records if (m := record.getMessage()).startswith("membership_confirmed ")]

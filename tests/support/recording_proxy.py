@@ -312,8 +312,10 @@ def _parse(connection: int, frame: bytes) -> Request:
 
 
 def _rewritten(request: Request, frame: bytes, change: Callable[[Any], object]) -> bytes:
-    response_class = MESSAGES[request.api_key][2]
-    response = response_class.decode(frame, version=request.api_version, header=True)
+    response_class, version = MESSAGES[request.api_key][2], request.api_version
+    if request.name == "ApiVersions":  # version 5 has changed the request only
+        version = min(version, response_class.max_version)
+    response = response_class.decode(frame, version=version, header=True)
     change(response)
     return bytes(response.encode(header=True))
 
