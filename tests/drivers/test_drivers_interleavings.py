@@ -436,6 +436,7 @@ async def test_a_timer_commit_never_undoes_an_explicit_one(first: str) -> None:
         await nothing_left(broker)
 
 
+@pytest.mark.scenario(16, where="peer")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("failure", [LOADING, NOT_COORDINATOR, None], ids=["loading", "moved", "disconnected"])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
@@ -459,6 +460,7 @@ async def test_a_commit_that_is_retried_is_not_carried_over_a_rebalance(loss: in
         await nothing_left(broker)
 
 
+@pytest.mark.scenario(16, where="peer")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "rejected"])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
