@@ -32,10 +32,19 @@ _NO_MEMBER = "Other consumers are members of this group: give assigned partition
 
 
 class Claim(NamedTuple):
-    """Who may commit, and for which spell of owning each partition; both end with a rebalance."""
+    """Who may commit, and for which spell of owning each partition; both end with a rebalance.
+
+    Attributes:
+        versions: what is committed is news of a partition only as long as nothing moves its position.
+    """
 
     who: Membership
     states: Mapping[TopicPartition, PartitionState | None]
+    versions: Mapping[TopicPartition, int]
+
+    def unmoved(self, tp: TopicPartition) -> bool:
+        state = self.states.get(tp)
+        return state is not None and state.version == self.versions[tp]
 
 
 class CommitDriver:
@@ -99,7 +108,7 @@ class CommitDriver:
 
     async def parting(self, offsets: Offsets) -> None:
         """Commit partitions that the application itself has just given up; nobody else is given them."""
-        nobody = Claim(self._identity(), {})
+        nobody = Claim(self._identity(), {}, {})
         async with self._lock:
             try:
                 await self._commit(offsets, nobody)
@@ -107,8 +116,9 @@ class CommitDriver:
                 self._log.warning("auto_commit_failed", when="on_assign", error=str(error))
 
     def _claim(self, offsets: Offsets) -> Claim:
-        positions = self._consumption.positions
-        return Claim(self._identity(), {tp: positions.get(tp) for tp in offsets})
+        states = {tp: self._consumption.positions.get(tp) for tp in offsets}
+        versions = {tp: state.version for tp, state in states.items() if state is not None}
+        return Claim(self._identity(), states, versions)
 
     def _check(self, offsets: Offsets, claim: Claim) -> None:
         """The broker would take a commit for any partition, and an old offset under a new identity."""
@@ -132,7 +142,7 @@ class CommitDriver:
             self._check(offsets, claim)
             outcome = await self._try(offsets, claim.who)
             if outcome.verdict is Verdict.DONE:
-                self._consumption.committed(dict(offsets))
+                self._consumption.committed({tp: offset for tp, offset in offsets.items() if claim.unmoved(tp)})
                 return
             if outcome.verdict is Verdict.REJECTED:
                 self._rejected(outcome.code, claim.who)

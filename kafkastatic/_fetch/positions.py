@@ -41,7 +41,7 @@ class PartitionState:
         fetch_at: the next offset to fetch; `None` until the start is known.
         handed: the next offset to hand out: the application's position.
         consumed: the next offset behind everything that is consumed: what auto-commit may commit.
-        committed: the last offset known to be committed.
+        committed: the last offset known to be committed; forgotten by whatever moves the position, a seek for instance.
         barred: neither fetched nor handed out: it is being set up, or given up.
         reset: the timestamp to look up by ListOffsets, where a reset is wanted.
         buffer: fetched batches, undecoded.
@@ -100,12 +100,12 @@ class PartitionState:
         """Go on at `offset`, whatever was fetched before."""
         self.drop()
         self.fetch_at = self.handed = self.consumed = offset
-        self.reset = None
+        self.reset = self.committed = None
 
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
         self.drop()
-        self.fetch_at = None
+        self.fetch_at = self.committed = None
         self.consumed = self.handed
         self.reset = timestamp
 
