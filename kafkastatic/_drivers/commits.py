@@ -35,16 +35,12 @@ class Claim(NamedTuple):
     """Who may commit, and for which spell of owning each partition; both end with a rebalance.
 
     Attributes:
-        versions: what is committed is news of a partition only as long as nothing moves its position.
+        jumps: what is committed is news of a partition only as long as no seek or reset has moved it.
     """
 
     who: Membership
     states: Mapping[TopicPartition, PartitionState | None]
-    versions: Mapping[TopicPartition, int]
-
-    def unmoved(self, tp: TopicPartition) -> bool:
-        state = self.states.get(tp)
-        return state is not None and state.version == self.versions[tp]
+    jumps: Mapping[TopicPartition, int]
 
 
 class CommitDriver:
@@ -117,8 +113,8 @@ class CommitDriver:
 
     def _claim(self, offsets: Offsets) -> Claim:
         states = {tp: self._consumption.positions.get(tp) for tp in offsets}
-        versions = {tp: state.version for tp, state in states.items() if state is not None}
-        return Claim(self._identity(), states, versions)
+        jumps = {tp: state.jumps for tp, state in states.items() if state is not None}
+        return Claim(self._identity(), states, jumps)
 
     def _check(self, offsets: Offsets, claim: Claim) -> None:
         """The broker would take a commit for any partition, and an old offset under a new identity."""
@@ -142,7 +138,7 @@ class CommitDriver:
             self._check(offsets, claim)
             outcome = await self._try(offsets, claim.who)
             if outcome.verdict is Verdict.DONE:
-                self._consumption.committed({tp: offset for tp, offset in offsets.items() if claim.unmoved(tp)})
+                self._note(offsets, claim)
                 return
             if outcome.verdict is Verdict.REJECTED:
                 self._rejected(outcome.code, claim.who)
@@ -151,6 +147,15 @@ class CommitDriver:
             if outcome.verdict is Verdict.MOVED:
                 self._coordinator.forget()
             await anyio.sleep(backoff.next())
+
+    def _note(self, offsets: Offsets, claim: Claim) -> None:
+        """Tell what was committed of partitions that are still owned in the same spell and were not moved since."""
+        news: dict[TopicPartition, OffsetAndMetadata] = {}
+        for tp, offset in offsets.items():
+            state = self._consumption.positions.get(tp)
+            if state is not None and state is claim.states.get(tp) and state.jumps == claim.jumps[tp]:
+                news[tp] = offset
+        self._consumption.committed(news)
 
     async def _try(self, offsets: Offsets, who: Membership) -> Outcome:
         assert self._coordinator is not None

@@ -299,7 +299,7 @@ class Consumption:
     def seek(self, tp: TopicPartition, offset: int) -> None:
         """Go on at `offset`; the record in hand is no longer of any account."""
         self._leave(tp)
-        self.positions[tp].move(offset)
+        self.positions[tp].seek(offset)
 
     def seek_by_time(self, tp: TopicPartition, timestamp: int) -> None:
         self._leave(tp)

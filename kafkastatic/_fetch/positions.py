@@ -41,7 +41,8 @@ class PartitionState:
         fetch_at: the next offset to fetch; `None` until the start is known.
         handed: the next offset to hand out: the application's position.
         consumed: the next offset behind everything that is consumed: what auto-commit may commit.
-        committed: the last offset known to be committed; forgotten by whatever moves the position, a seek for instance.
+        committed: the last offset known to be committed; forgotten by seeks and resets, which may lead back.
+        jumps: counts those, so that a commit asked for earlier is known to be no news.
         barred: neither fetched nor handed out: it is being set up, or given up.
         reset: the timestamp to look up by ListOffsets, where a reset is wanted.
         buffer: fetched batches, undecoded.
@@ -67,6 +68,7 @@ class PartitionState:
         "handed",
         "held",
         "high_watermark",
+        "jumps",
         "log_start",
         "open",
         "paused",
@@ -91,6 +93,7 @@ class PartitionState:
         self.paused = False
         self.barred = False
         self.version = 0
+        self.jumps = 0
         self.high_watermark: int | None = None
         self.log_start: int | None = None
         self.retry_at = 0.0
@@ -100,14 +103,24 @@ class PartitionState:
         """Go on at `offset`, whatever was fetched before."""
         self.drop()
         self.fetch_at = self.handed = self.consumed = offset
-        self.reset = self.committed = None
+        self.reset = None
+
+    def seek(self, offset: int) -> None:
+        """Go on at `offset`, which may be behind what is committed."""
+        self._jump()
+        self.move(offset)
 
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
+        self._jump()
         self.drop()
-        self.fetch_at = self.committed = None
+        self.fetch_at = None
         self.consumed = self.handed
         self.reset = timestamp
+
+    def _jump(self) -> None:
+        self.jumps += 1
+        self.committed = None
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""

@@ -456,6 +456,26 @@ async def test_a_commit_that_returns_after_a_seek_back_does_not_hide_it() -> Non
 
 
 @pytest.mark.asyncio
+async def test_the_timer_does_not_take_back_what_is_committed_while_the_start_is_looked_up() -> None:
+    """No offset was committed, and the end of the log is asked for: an explicit commit meanwhile stands."""
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        options = {"enable_auto_commit": True, "auto_commit_interval_ms": 5, "fetch_max_wait_ms": 5}
+        async with consumer_of(broker, **options) as consumer:
+            looking = broker.hold("ListOffsets")
+            await broker.received("ListOffsets")
+            commit = asyncio.create_task(consumer.commit({TP: 2}))
+            await eventually(lambda: not broker.peers[broker.of("ListOffsets")[0].connection]._frames.empty())
+            looking.release()
+            await commit
+            assert (await consumer.getone()).value == b"a"
+            await fetches(broker, 6)  # some timers
+            assert broker.committed == {TP: 2}
+        assert sent(broker) == [2]
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
 async def test_the_timer_does_not_take_back_an_explicit_commit_that_is_ahead() -> None:
     """It goes on where it has come as far."""
     async with ScriptedBroker() as broker:

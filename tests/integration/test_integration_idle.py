@@ -60,7 +60,7 @@ async def test_a_quiet_hour_costs_nothing(kafka_factory, group_id) -> None:
 
             beats = [r.answer.error_code for r in proxy.sent("Heartbeat") if r.answered_at]
             assert set(beats) == {0}
-            assert len(beats) > QUIET_SECONDS * 5  # of 20 a second
+            assert len(beats) > QUIET_SECONDS * 2  # of 20 a second
             reopened = proxy.accepted - accepted
             assert reopened >= QUIET_SECONDS / 5
             print(f"{QUIET_SECONDS:g} s: {len(beats)} heartbeats, {reopened} connections opened again")
