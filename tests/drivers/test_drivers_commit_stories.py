@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -56,6 +57,7 @@ class Model(RebalanceListener):
         self.spells: list[Spell] = []
         self.asking: Consumer[Any, Any]
         self.floor: dict[TopicPartition, int] = {}  # below this nothing may be committed
+        self.seeks: Counter[TopicPartition] = Counter()
         self.explicit: list[tuple[Who, dict[TopicPartition, int]]] = []
 
     # ── what the application is told, and does ──
@@ -81,6 +83,7 @@ class Model(RebalanceListener):
     def sought(self, tp: TopicPartition, offset: int) -> None:
         self.spells[-1].stand(tp, offset)
         self.floor[tp] = min(self.floor.get(tp, 0), offset)
+        self.seeks[tp] += 1
 
     # ── what the broker sees ──
 
@@ -100,8 +103,11 @@ class Model(RebalanceListener):
             assert offset >= self.floor.get(tp, 0), f"{tp} committed at {offset}, back behind {self.floor[tp]}"
 
     def accepted(self, who: Who, tp: TopicPartition, offset: int) -> None:
-        """The broker has taken it. An explicit one counts when it returns: who cancels it does not know."""
-        if not self.asked_for(who, tp, offset):
+        """The broker has taken it. An explicit one counts when it returns: who cancels it does not know.
+
+        One that is ahead of the position was sent before a seek back, which may be committed.
+        """
+        if not self.asked_for(who, tp, offset) and offset <= self.spells[-1].position.get(tp, offset):
             self.floor[tp] = offset
 
     def asked_for(self, who: Who, tp: TopicPartition, offset: int) -> bool:
@@ -237,10 +243,11 @@ class Story:
         if wanted is None:
             wanted = {tp: offset for spell in self.model.spells[-1:] for tp, offset in spell.position.items()}
         self.model.explicit.append(((who.member_id, who.epoch), wanted))
+        seeks = self.model.seeks.copy()
         with contextlib.suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(0.05):
                 await call
-                self.model.floor |= wanted
+                self.model.floor |= {tp: offset for tp, offset in wanted.items() if self.model.seeks[tp] == seeks[tp]}
 
     async def resubscribe(self, _: int) -> None:
         self.consumer.unsubscribe()
