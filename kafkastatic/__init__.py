@@ -7,11 +7,13 @@ from kafkastatic.config import ConsumerConfig
 from kafkastatic.consumer import Batch, Consumer
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
 from kafkastatic.types import (
+    DeadLetter,
     InstanceId,
     Membership,
     OffsetAndMetadata,
     OffsetAndTimestamp,
     RebalanceListener,
+    Retry,
     TopicPartition,
 )
 
@@ -20,6 +22,7 @@ __all__ = [
     "Consumer",
     "ConsumerConfig",
     "ConsumerRecord",
+    "DeadLetter",
     "FencedInstanceIdError",
     "InstanceId",
     "KafkaError",
@@ -27,6 +30,7 @@ __all__ = [
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
     "RebalanceListener",
+    "Retry",
     "TopicPartition",
     "__version__",
     "errors",

@@ -8,6 +8,7 @@ is asked for.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -50,9 +51,11 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
+        version: counts what makes an answer asked for earlier stale: seeks, resets, and records that cannot be read.
+        moves: counts seeks and resets alone, which make records that were handed out be of no account.
         high_watermark, log_start: as the last fetch answer told them.
-        retry_at: no fetch before this time.
+        retry_at, retry_node: no fetch from this broker before this time.
+        replica, replica_until: whom to ask instead of the leader, and how long (see `sources`).
         fed: the planner's count when it last got data for this partition.
     """
 
@@ -70,10 +73,14 @@ class PartitionState:
         "high_watermark",
         "jumps",
         "log_start",
+        "moves",
         "open",
         "paused",
+        "replica",
+        "replica_until",
         "reset",
         "retry_at",
+        "retry_node",
         "tp",
         "version",
     )
@@ -94,14 +101,19 @@ class PartitionState:
         self.barred = False
         self.version = 0
         self.jumps = 0
+        self.moves = 0
         self.high_watermark: int | None = None
         self.log_start: int | None = None
-        self.retry_at = 0.0
+        self.retry_at = -math.inf
+        self.retry_node = -1
+        self.replica: int | None = None
+        self.replica_until = 0.0
         self.fed = 0
 
     def move(self, offset: int) -> None:
         """Go on at `offset`, whatever was fetched before."""
         self.drop()
+        self.moves += 1
         self.fetch_at = self.handed = self.consumed = offset
         self.reset = None
 
@@ -114,6 +126,7 @@ class PartitionState:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
         self._jump()
         self.drop()
+        self.moves += 1
         self.fetch_at = None
         self.consumed = self.handed
         self.reset = timestamp
@@ -121,6 +134,11 @@ class PartitionState:
     def _jump(self) -> None:
         self.jumps += 1
         self.committed = None
+
+    def go_back(self) -> None:
+        """Hand out again what is not consumed."""
+        if self.fetch_at is not None:
+            self.move(self.consumed)
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""
@@ -140,6 +158,13 @@ class PartitionState:
         batch = self.buffer.popleft()
         self.buffered -= batch.size
         return batch
+
+    def hold_off(self, node: int, until: float) -> None:
+        """Do not fetch from this broker before `until`; another one that takes over may be asked at once."""
+        self.retry_node, self.retry_at = node, until
+
+    def held_off(self, node: int, now: float) -> bool:
+        return self.retry_node == node and self.retry_at > now
 
     @property
     def lag(self) -> int | None:
