@@ -24,6 +24,7 @@ AutoOffsetReset = Literal["latest", "earliest", "none"] | str
 """Or `"by_duration:P..."`, an ISO 8601 duration."""
 
 IsolationLevel = Literal["read_uncommitted", "read_committed"]
+RecoveryStrategy = Literal["rebootstrap", "none"]
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>.*)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
 
@@ -101,6 +102,11 @@ def _duration(policy: str) -> float:
 def _isolation(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(IsolationLevel):
         raise ConfigError(f"{attribute.name} must be 'read_uncommitted' or 'read_committed', got {value!r}.")
+
+
+def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(RecoveryStrategy):
+        raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
 
 
 def _context(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -205,6 +211,8 @@ class ConsumerConfig:
     request_timeout_ms: int = _number(30_000, 1)
     default_api_timeout_ms: int = _number(60_000, 1)
     metadata_max_age_ms: int = _number(300_000, 1)
+    metadata_recovery_strategy: RecoveryStrategy = attrs.field(default="rebootstrap", validator=_strategy)
+    metadata_recovery_rebootstrap_trigger_ms: int = _number(300_000)
     retry_backoff_ms: int = _number(100)
     retry_backoff_max_ms: int = _number(1_000)
     reconnect_backoff_ms: int = _number(50)
@@ -302,6 +310,8 @@ class ConsumerOptions(TypedDict, total=False):
     request_timeout_ms: int
     default_api_timeout_ms: int
     metadata_max_age_ms: int
+    metadata_recovery_strategy: RecoveryStrategy
+    metadata_recovery_rebootstrap_trigger_ms: int
     retry_backoff_ms: int
     retry_backoff_max_ms: int
     reconnect_backoff_ms: int

@@ -8,6 +8,7 @@ is asked for.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -55,7 +56,8 @@ class PartitionState:
         moves: counts seeks and resets alone, which make records that were handed out be of no account.
         high_watermark, log_start: as the last fetch answer told them; with `isolation_level="read_committed"` the
             former is the last stable offset: nothing behind it can be read yet.
-        retry_at: no fetch before this time.
+        retry_at, retry_node: no fetch from this broker before this time.
+        replica, replica_until: whom to ask instead of the leader, and how long (see `sources`).
         epochs: the leader epochs of what was fetched; `epochs.before(offset)` belongs to a position, or a commit.
         proven: the highest leader epoch under which `fetch_at` is known to continue the log.
         fed: the planner's count when it last got data for this partition.
@@ -79,8 +81,11 @@ class PartitionState:
         "open",
         "paused",
         "proven",
+        "replica",
+        "replica_until",
         "reset",
         "retry_at",
+        "retry_node",
         "tp",
         "version",
     )
@@ -103,7 +108,10 @@ class PartitionState:
         self.moves = 0
         self.high_watermark: int | None = None
         self.log_start: int | None = None
-        self.retry_at = 0.0
+        self.retry_at = -math.inf
+        self.retry_node = -1
+        self.replica: int | None = None
+        self.replica_until = 0.0
         self.fed = 0
         self.epochs = Epochs()
         self.proven = -1
@@ -176,6 +184,13 @@ class PartitionState:
         batch = self.buffer.popleft()
         self.buffered -= batch.size
         return batch
+
+    def hold_off(self, node: int, until: float) -> None:
+        """Do not fetch from this broker before `until`; another one that takes over may be asked at once."""
+        self.retry_node, self.retry_at = node, until
+
+    def held_off(self, node: int, now: float) -> bool:
+        return self.retry_node == node and self.retry_at > now
 
     @property
     def lag(self) -> int | None:

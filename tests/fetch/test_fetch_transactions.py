@@ -14,7 +14,7 @@ from kafkastatic._records import RawBatch, encode_batch, split
 from kafkastatic.errors import CorruptRecordError
 
 from .logs import A, Application, offsets
-from .test_fetch_plan import Fetches
+from .planning import Fetches
 
 ABORT, COMMIT, UNKNOWN = 0, 1, 7
 OPTIONS = {"isolation_level": "read_committed"}
