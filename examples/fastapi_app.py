@@ -48,8 +48,7 @@ class Service:
         try:
             await self.consumer.assigned()
             self.status = "ready"
-            async for record in self.consumer:
-                await self.handle(record)
+            await self.consumer.run(self.handle)
         except Exception as error:
             self.status = type(error).__name__
             logger.critical("the consumer has died: %s", error)
@@ -64,7 +63,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with service.consumer, asyncio.TaskGroup() as tasks:
         tasks.create_task(service.consume())
         yield
-        service.consumer.stop()  # the record in hand is still handled, then what is consumed is committed
+        service.consumer.stop()  # the records in hand are still handled, then what is done is committed
 
 
 app = FastAPI(lifespan=lifespan)

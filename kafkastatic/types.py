@@ -29,6 +29,33 @@ class InstanceId(str):
         return super().__new__(cls, value)
 
 
+class Secret:
+    """A text that is not shown: not in `repr` or `str`, in f-strings, in logs, in `attrs.asdict`.
+
+    It compares, copies and pickles as the text it stands for, so that a pickled config can still log in.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
 def _illegal(value: str) -> str | None:
     if not value:
         return "is empty"
@@ -102,12 +129,18 @@ class Broker:
 
 @attrs.frozen
 class PartitionInfo:
-    """A partition as the last metadata answer described it. `leader` is -1 while there is none."""
+    """A partition as the last metadata answer described it.
+
+    Attributes:
+        leader: -1 while there is none.
+        replicas: the brokers that hold it and were online.
+    """
 
     partition: int
     leader: int
     leader_epoch: int = -1
     error_code: int = 0
+    replicas: tuple[int, ...] = ()
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from typing import Any
 
 import anyio
@@ -24,16 +25,24 @@ class Connection:
     Args:
         address: `"host:port"`, for messages.
         client_id: sent with every request.
+
+    Attributes:
+        throttled_until: the broker reads nothing from it before (KIP-219); kept here for whoever sends.
+        worn_at: when to stop using it, since the broker will close it soon after (KIP-368).
+        hung_up: the other side has closed it.
     """
 
     def __init__(self, address: str, client_id: str) -> None:
         self.address = address
+        self.worn_at = math.inf
+        self.hung_up = False
         self._client_id = client_id
         self._protocol = FrameProtocol(self._take_frame, self._lost)
         self._transport: asyncio.Transport | None = None
         self._waiters: dict[int, asyncio.Future[bytearray]] = {}
         self._last_id = 0
         self._dead: KafkaError | None = None
+        self.throttled_until = 0.0
 
     def factory(self) -> FrameProtocol:
         return self._protocol
@@ -86,6 +95,7 @@ class Connection:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[correlation_id] = waiter
         self._transport.write(data)
+        del data  # a login's holds the password, and some loggers print the variables of a traceback
         with anyio.move_on_after(timeout) as scope:
             return await waiter
         assert scope.cancelled_caught
@@ -119,6 +129,7 @@ class Connection:
             waiter.set_result(frame)
 
     def _lost(self, exc: Exception | None) -> None:
+        self.hung_up = self._dead is None
         if isinstance(exc, KafkaError):
             self._die(exc)
             return

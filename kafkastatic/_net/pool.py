@@ -7,7 +7,7 @@ must be quick. Per broker there is one connection for each `Role`, opened when i
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from ssl import SSLCertVerificationError, SSLError
 from typing import Generic
@@ -15,6 +15,8 @@ from typing import Generic
 import anyio
 import attrs
 
+from kafkastatic._net import tls
+from kafkastatic._net.auth import Login
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.connection import Connection
 from kafkastatic._net.silence import Silence
@@ -26,7 +28,13 @@ from kafkastatic._protocol.versions import negotiate
 from kafkastatic._runtime import Runtime
 from kafkastatic._version import __version__
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
+from kafkastatic.errors import (
+    AuthenticationError,
+    BrokerUnreachableError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProtocolError,
+)
 from kafkastatic.types import Broker
 
 Versions = Mapping[int, tuple[int, int]]
@@ -37,6 +45,12 @@ HEDGE = 0.5
 PATIENCE = 1.0
 PARKED_PATIENCE = 10.0
 """Seconds after which an answer that should be there, or a parked one, has us doubt the broker."""
+
+_FETCH = 1
+_CLIENTS_WAIT = 8
+"""From this version of Fetch on, which came with Kafka 2.0, brokers answer at once and leave the waiting to clients."""
+SESSION_SHARE = 0.85
+"""The share of a connection's lifetime, where the broker sets one, after which another one takes its place."""
 
 
 class Role(enum.Enum):
@@ -62,6 +76,8 @@ class _Node:
     asking: anyio.Lock = attrs.field(factory=anyio.Lock)
     opening: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
     departures: int = 0  # how often it left the cluster
+    logging_in: set[Connection] = attrs.field(factory=set[Connection])
+    served: bool = False  # whether it has ever answered a request that is not part of connecting
     not_before: float = 0.0
     silent: bool = False  # it has left a request unanswered for too long, and answered none since
 
@@ -71,7 +87,7 @@ class _Node:
 
     @property
     def alive(self) -> bool:
-        return any(connection.alive for connection in self.connections.values())
+        return any(connection.alive for connection in (*self.connections.values(), *self.logging_in))
 
     def received(self, role: Role) -> int:
         connection = self.connections.get(role)
@@ -91,15 +107,35 @@ class _Race(Generic[R]):
     """Several brokers that are asked the same thing."""
 
     won: tuple[R, str] | None = None
+    refused: AuthenticationError | None = None
     failures: list[tuple[str, KafkaError]] = attrs.field(factory=list[tuple[str, KafkaError]])
 
 
 class Pool:
-    """Requests to brokers by node id, over connections that are opened, kept and reopened here."""
+    """Requests to brokers by node id, over connections that are opened, kept and reopened here.
 
-    def __init__(self, config: ConsumerConfig, runtime: Runtime) -> None:
+    Args:
+        on_throttle: told whenever a broker wants silence (KIP-219): its address, the connection's role, the seconds.
+        refused: told when a broker refuses our login, beside whoever asked for the connection.
+
+    Raises:
+        ConfigError: if `ssl_cafile` is of no use.
+    """
+
+    def __init__(
+        self,
+        config: ConsumerConfig,
+        runtime: Runtime,
+        on_throttle: Callable[[str, Role, float], None] | None = None,
+        *,
+        refused: Callable[[AuthenticationError], None] = lambda _: None,
+    ) -> None:
         self._config = config
         self._runtime = runtime
+        self._on_throttle = on_throttle
+        self._refused = refused
+        self._tls = tls.context(config)
+        self._login = Login(config, runtime) if config.sasl else None
         self._nodes: dict[str, _Node] = {}
         self._addresses: dict[int, str] = {}
         self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
@@ -119,6 +155,7 @@ class Pool:
 
         Raises:
             BrokerUnreachableError: if the broker is not known, or no connection to it can be made or kept.
+            AuthenticationError: if it refuses our login.
             KafkaTimeoutError: if the time ran out.
             UnsupportedVersionError: if broker and client share no version, or the request does not fit in it.
             ProtocolError: if the other side does not speak Kafka's protocol.
@@ -150,14 +187,16 @@ class Pool:
     async def request_any(self, request: Request[R], *, timeout: float, cap: int | None = None) -> tuple[R, str]:
         """Send a request to whichever broker answers first, tried one after another.
 
-        Connected brokers come first, then the known ones, then the bootstrap servers. One that does not answer soon
-        goes on being waited for beside the next one.
+        The known brokers come first, of them the connected ones, then the bootstrap servers: where no known broker
+        answers, the client begins anew (KIP-899). With `metadata_recovery_strategy="none"` it does not. One that does
+        not answer soon goes on being waited for beside the next one.
 
         Returns:
             The answer, and the address that gave it.
 
         Raises:
             BrokerUnreachableError: if none of them answered; all are named.
+            AuthenticationError: if one refuses our login; the others are not tried.
         """
         race: _Race[R] = _Race()
         deadline = self._runtime.now() + timeout
@@ -171,6 +210,8 @@ class Pool:
                 with anyio.move_on_after(min(HEDGE, left)) as patience:
                     await failed.wait()
                 node.silent = patience.cancelled_caught
+        if race.refused is not None:
+            raise race.refused
         if race.won is None:
             raise self._none_answered(race.failures) from (race.failures[-1][1] if race.failures else None)
         return race.won
@@ -188,6 +229,9 @@ class Pool:
         """One broker's run; the first to answer ends the race."""
         try:
             answer = await self._request(node, request, Role.QUICK, timeout, cap)
+        except AuthenticationError as error:
+            race.refused = error
+            all_of_them.cancel()
         except KafkaError as error:
             race.failures.append((node.address, error))
             if node.not_before <= self._runtime.now():  # a connection that failed has been counted
@@ -202,6 +246,12 @@ class Pool:
         """The API versions that a broker serves, `(lowest, highest)` by API key; empty before it was asked."""
         node = self._nodes.get(self._addresses.get(node_id, ""))
         return node.versions or {} if node else {}
+
+    def throttled(self, node_id: int, role: Role) -> float:
+        """Seconds for which a broker will not read from a connection of ours (KIP-219); a request would wait there."""
+        node = self._nodes.get(self._addresses.get(node_id, ""))
+        connection = node.connections.get(role) if node else None
+        return max(connection.throttled_until - self._runtime.now(), 0.0) if connection and connection.alive else 0.0
 
     async def ensure(self, node_id: int, role: Role = Role.QUICK) -> Versions:
         """Connect to a broker, if need be, and return the API versions that it serves. Raises as `request` does."""
@@ -218,11 +268,13 @@ class Pool:
         return self._nodes[address]
 
     def _candidates(self) -> list[_Node]:
-        known = [self._nodes[address] for address in self._addresses.values()]
-        nodes = list(dict.fromkeys([*known, *self._bootstrap]))
-        start = int(self._runtime.random() * len(nodes))
-        nodes = nodes[start:] + nodes[:start]  # spread the load of many clients
-        return sorted(nodes, key=lambda node: (node.silent, not node.alive, node.not_before))
+        known = list(dict.fromkeys(self._nodes[address] for address in self._addresses.values()))
+        others = [node for node in self._bootstrap if node not in known]
+        if known and self._config.metadata_recovery_strategy == "none":
+            others = []
+        # Spread the load of many clients.
+        nodes = [*_rotated(known, self._runtime.random()), *_rotated(others, self._runtime.random())]
+        return sorted(nodes, key=lambda node: (node in others, node.silent, not node.alive, node.not_before))
 
     def _none_answered(self, failures: list[tuple[str, KafkaError]]) -> KafkaError:
         if failures and not any(error.retriable for _, error in failures):
@@ -235,18 +287,38 @@ class Pool:
             f"No broker answered: {reasons or 'the time ran out'}.",
             address=names,
             remedy="Check bootstrap_servers, and that this machine can reach them"
-            + (" and speaks TLS to a TLS listener." if self._config.ssl_context is not None else "."),
+            + (" and speaks TLS to a TLS listener." if self._tls is not None else "."),
         )
 
     async def _request(self, node: _Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
         deadline = self._runtime.now() + timeout
+        what = f"No connection to {node.address}"
         try:
             with anyio.fail_after(timeout):
                 connection = await self._connection(node, role)
+                what = f"{node.address} throttles this client: nothing could be sent"
+                pause = connection.throttled_until - self._runtime.now()
+                if pause > 0:
+                    await anyio.sleep(pause)
         except TimeoutError:
-            raise KafkaTimeoutError(f"No connection to {node.address} within {timeout:.3g} s.") from None
+            raise KafkaTimeoutError(f"{what} within {timeout:.3g} s.") from None
         version = negotiate(type(request), node.versions or {}, cap)
-        return await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
+        try:
+            answer = await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
+        except BrokerUnreachableError as error:
+            if connection.hung_up and not node.served and self._login is None:
+                error.args = (f"{error.args[0].rstrip('.')} upon the first request, {_AS_SASL_DOES}.",)
+            raise
+        node.served = True
+        self._heed_throttle(node, role, connection, getattr(answer, "throttle_time_ms", 0))
+        return answer
+
+    def _heed_throttle(self, node: _Node, role: Role, connection: Connection, throttle_ms: int) -> None:
+        """Be silent on a connection for as long as its broker says; brokers before 2.0 have waited themselves."""
+        if throttle_ms > 0 and (node.versions or {}).get(_FETCH, (0, 0))[1] >= _CLIENTS_WAIT:
+            connection.throttled_until = self._runtime.now() + throttle_ms / 1000
+            if self._on_throttle is not None:
+                self._on_throttle(node.address, role, throttle_ms / 1000)
 
     # ── brokers ──
 
@@ -261,6 +333,19 @@ class Pool:
         keep = present | {node.address for node in self._bootstrap}
         for address in self._nodes.keys() - keep:
             self._nodes.pop(address).leave()
+
+    def rebootstrap(self) -> None:
+        """Forget the cluster and close every connection: go on from the bootstrap servers, wherever they are by now."""
+        for node in self._nodes.values():
+            for connection in node.connections.values():
+                connection.close()
+        for node in self._bootstrap:
+            node.not_before = 0.0
+        self.update(())
+
+    def knows(self, address: str) -> bool:
+        """Whether one of the cluster's brokers is reached at an address."""
+        return address in self._addresses.values()
 
     def add(self, broker: Broker, advertised_by: str | None = None) -> None:
         """Know one broker more, or that it is reached elsewhere now."""
@@ -297,17 +382,23 @@ class Pool:
 
     async def _connection(self, node: _Node, role: Role) -> Connection:
         connection = node.connections.get(role)
-        if connection is not None and connection.alive:
+        if connection is not None and connection.alive and not self._worn(connection):
             return connection
         lock, departures = node.locks.setdefault(role, anyio.Lock()), node.departures
         async with lock:
             connection = node.connections.get(role)
+            if connection is not None and self._worn(connection):
+                connection.close()
             if connection is None or not connection.alive:
                 if node.departures != departures:
                     raise self._not_used(node)
                 connection = await self._open_when_allowed(node)
                 node.connections[role] = connection
             return connection
+
+    def _worn(self, connection: Connection) -> bool:
+        """Whether the broker will soon refuse to serve it, and nobody waits for an answer on it."""
+        return connection.worn_at <= self._runtime.now() and not connection.in_flight
 
     async def _open_when_allowed(self, node: _Node) -> Connection:
         if self._closed:
@@ -335,7 +426,7 @@ class Pool:
         return BrokerUnreachableError(f"Broker {node.address} is not used any more.", address=node.address)
 
     async def _open(self, node: _Node) -> Connection:
-        """Connect, and ask for the API versions: once, until the broker may have been replaced by another release."""
+        """Connect, log in, and ask for the API versions: once, until the broker may be another release."""
         setup = self._config.socket_connection_setup_timeout_ms / 1000
         connection: Connection | None = None
         try:
@@ -344,6 +435,10 @@ class Pool:
                 async with node.asking:
                     if not node.alive:
                         node.versions = await _ask_versions(connection, setup)
+                    node.logging_in.add(connection)
+                if self._login is not None:
+                    lifetime = await self._login.log_in(connection, node.versions or {}, setup)
+                    connection.worn_at = self._runtime.now() + SESSION_SHARE * lifetime
         except TimeoutError:
             error = self._unreachable(node, f"no answer within {setup:.3g} s", None)
         except KafkaError as caught:
@@ -356,8 +451,13 @@ class Pool:
             raise
         else:
             return connection
+        finally:
+            if connection is not None:
+                node.logging_in.discard(connection)
         if connection is not None:
             connection.close()
+        if isinstance(error, AuthenticationError):
+            self._refused(error)
         raise error
 
     async def _dial(self, node: _Node) -> Connection:
@@ -370,7 +470,7 @@ class Pool:
                     connection.factory,
                     address,
                     node.port,
-                    ssl=self._config.ssl_context,
+                    ssl=self._tls,
                     server_hostname=node.host.strip("[]"),
                 )
             except OSError as error:
@@ -385,10 +485,8 @@ class Pool:
         if node.advertised_by:
             remedy = "Check the broker's advertised.listeners: this machine must be able to reach them."
         elif isinstance(cause, SSLCertVerificationError):
-            remedy = (
-                "Load the CA of the broker's certificate into ssl_context, and use a host name that it is made for."
-            )
-        elif self._config.ssl_context is not None:
+            remedy = "Name the CA of the broker's certificate as ssl_cafile, and use a host name that it is made for."
+        elif self._tls is not None:
             remedy = "Check the address, and that the listener there speaks TLS."
         error = BrokerUnreachableError(
             f"Cannot use broker {node.address}: {reason.rstrip('.')}"
@@ -401,6 +499,11 @@ class Pool:
         error.retriable = not isinstance(cause, SSLCertVerificationError)
         error.__cause__ = cause
         return error
+
+
+_AS_SASL_DOES = (
+    "as a listener with SASL does to a client that does not log in (security_protocol SASL_PLAINTEXT or SASL_SSL)"
+)
 
 
 async def _ask_versions(connection: Connection, timeout: float) -> Versions:
@@ -427,6 +530,11 @@ async def _ask_versions(connection: Connection, timeout: float) -> Versions:
 
 def _ranges(answer: ApiVersionsResponse) -> dict[int, tuple[int, int]]:
     return {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+
+
+def _rotated(nodes: list[_Node], random: float) -> list[_Node]:
+    start = int(random * len(nodes))
+    return nodes[start:] + nodes[:start]
 
 
 def _split(address: str) -> tuple[str, int]:
