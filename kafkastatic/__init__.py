@@ -7,8 +7,10 @@ from kafkastatic.config import ConsumerConfig
 from kafkastatic.consumer import Batch, Consumer
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
 from kafkastatic.types import (
+    Assignor,
     InstanceId,
     Membership,
+    MemberSubscription,
     OffsetAndMetadata,
     OffsetAndTimestamp,
     RebalanceListener,
@@ -16,6 +18,7 @@ from kafkastatic.types import (
 )
 
 __all__ = [
+    "Assignor",
     "Batch",
     "Consumer",
     "ConsumerConfig",
@@ -23,6 +26,7 @@ __all__ = [
     "FencedInstanceIdError",
     "InstanceId",
     "KafkaError",
+    "MemberSubscription",
     "Membership",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",

@@ -167,6 +167,7 @@ class ConsumerConfig:
     reconnect_backoff_max_ms: int = _number(1_000)
     socket_connection_setup_timeout_ms: int = _number(10_000, 1)
     allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
+    exclude_internal_topics: bool = attrs.field(default=True, validator=_truth)
     ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_context)
 
     def __attrs_post_init__(self) -> None:
@@ -257,4 +258,5 @@ class ConsumerOptions(TypedDict, total=False):
     reconnect_backoff_max_ms: int
     socket_connection_setup_timeout_ms: int
     allow_auto_create_topics: bool
+    exclude_internal_topics: bool
     ssl_context: SSLContext | None

@@ -10,14 +10,14 @@ A record counts as consumed when the next one is asked for.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from itertools import islice
 from operator import length_hint
 
 from kafkastatic._fetch.positions import Held, PartitionState, Positions, Records
 from kafkastatic._records import decode
 from kafkastatic.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, RecordError
-from kafkastatic.types import OffsetAndMetadata, TopicPartition
+from kafkastatic.types import OffsetAndMetadata, TopicInfo, TopicPartition
 
 _STANDING = (RecordError, NoOffsetForPartitionError, OffsetOutOfRangeError)
 """Errors that only a seek passes."""
@@ -236,7 +236,7 @@ class Consumption:
         return [
             state
             for state in self.positions
-            if state.fetch_at is not None and (partitions is None or state.tp in partitions)
+            if state.fetch_at is not None and not state.gone and (partitions is None or state.tp in partitions)
         ]
 
     def committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
@@ -285,6 +285,22 @@ class Consumption:
             self.cursor.cut()
             self._end()
         self.positions.remove(partitions)
+
+    def vanish(self, partitions: Collection[TopicPartition]) -> None:
+        """The topics of these partitions were deleted: nothing more is handed out, what is in hand stays in hand."""
+        for tp in partitions:
+            state = self.positions[tp]
+            if self.cursor is not None and self.cursor.state is state:
+                self._put_back()
+            state.drop()
+            self.freed = True
+
+    def begin_again(self, recreated: Mapping[TopicPartition, TopicInfo]) -> None:
+        """Other topics took the names of the partitions' topics: what is in hand is of the old ones."""
+        for tp, topic in recreated.items():
+            self._leave(tp)
+            self.positions.begin_again(self.positions[tp], topic)
+            self.freed = True
 
     def pause(self, tp: TopicPartition) -> None:
         """Hold a partition's records back; the record in hand stays in hand."""

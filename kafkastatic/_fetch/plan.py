@@ -15,12 +15,10 @@ from kafkastatic._protocol.messages.fetch import FetchPartition, FetchRequest, F
 from kafkastatic._records import split
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import CorruptRecordError, OffsetOutOfRangeError
-from kafkastatic.types import ClusterSnapshot, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, TopicPartition
 
 NAMES_ONLY = 12
 """The last version of Fetch that names topics; from 13 on it takes topic ids only (KIP-516)."""
-
-_NO_TOPIC_ID = bytes(16)
 
 _STALE_METADATA = frozenset(
     {
@@ -76,12 +74,12 @@ class Planner:
         found: dict[int, list[PartitionState]] = {}
         for state in self._positions:
             leader = _leader(snapshot, state.tp)
-            if leader is not None:
+            if leader is not None and not state.gone:
                 found.setdefault(leader, []).append(state)
         return found
 
     def leaderless(self, snapshot: ClusterSnapshot) -> bool:
-        return any(_leader(snapshot, state.tp) is None for state in self._positions)
+        return any(_leader(snapshot, state.tp) is None for state in self._positions if not state.gone)
 
     def plan(self, states: Iterable[PartitionState], snapshot: ClusterSnapshot, now: float) -> Ask | None:
         """What to ask a broker for its `states` now; `None` if there is nothing to ask for."""
@@ -134,7 +132,7 @@ class Planner:
             topics=list(topics.values()),
             # No rack_id: a leader that knows it may send us to a nearer replica instead of sending data (KIP-392).
         )
-        by_id = all(topic.topic_id != _NO_TOPIC_ID for topic in topics.values())
+        by_id = all(topic.topic_id != NO_TOPIC_ID for topic in topics.values())
         return Ask(
             request=request,
             asked={state.tp: (state.version, state.fetch_at) for state in wanted if state.fetch_at is not None},
@@ -208,7 +206,7 @@ class Planner:
         elif state.buffered or state.open or state.handed > state.consumed:
             state.retry_at = later()  # hand out first what was fetched; the next fetch meets it again
         else:
-            state.move_by_time(EARLIEST if policy == "earliest" else LATEST)
+            state.move_by_time(EARLIEST if policy == "earliest" or state.reborn else LATEST)
             return {Need.OFFSETS}
         return set()
 

@@ -9,17 +9,20 @@ is asked for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 from kafkastatic._records import ConsumerRecord, RawBatch
 from kafkastatic.errors import IllegalStateError, KafkaError
-from kafkastatic.types import OffsetAndMetadata, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, TopicInfo, TopicPartition
 
 Records = list[ConsumerRecord[bytes, bytes]]
 
 LATEST = -1
 EARLIEST = -2
 """Timestamps that ListOffsets takes for the ends of a log."""
+
+_versions = count()
 
 
 class Held:
@@ -49,10 +52,16 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: counts seeks and resets, so that an answer asked for earlier is known to be stale.
+        version: another number after every seek and reset, never one that any state had before: an answer that was
+            asked for under another number is stale.
         high_watermark, log_start: as the last fetch answer told them.
         retry_at: no fetch before this time.
         fed: the planner's count when it last got data for this partition.
+        topic_id: of the topic that all these offsets are of (KIP-516); all zero while that is not known.
+        gone: the topic was deleted: nothing is fetched or committed any more.
+        reborn: another topic of this name was known before, and deleted: the partition starts at its beginning if
+            nothing of it was committed.
+        former: the last commit that we know of to that other topic.
     """
 
     __slots__ = (
@@ -64,20 +73,25 @@ class PartitionState:
         "error",
         "fed",
         "fetch_at",
+        "former",
+        "gone",
         "handed",
         "held",
         "high_watermark",
         "log_start",
         "open",
         "paused",
+        "reborn",
         "reset",
         "retry_at",
+        "topic_id",
         "tp",
         "version",
     )
 
-    def __init__(self, tp: TopicPartition) -> None:
+    def __init__(self, tp: TopicPartition, topic: TopicInfo | None = None) -> None:
         self.tp = tp
+        self.topic_id = NO_TOPIC_ID if topic is None else topic.topic_id
         self.fetch_at: int | None = None
         self.handed = -1
         self.consumed = -1
@@ -90,7 +104,10 @@ class PartitionState:
         self.open = False
         self.paused = False
         self.barred = False
-        self.version = 0
+        self.version = next(_versions)
+        self.gone = False
+        self.reborn = bool(topic and topic.former)
+        self.former: OffsetAndMetadata | None = None
         self.high_watermark: int | None = None
         self.log_start: int | None = None
         self.retry_at = 0.0
@@ -111,7 +128,7 @@ class PartitionState:
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""
-        self.version += 1
+        self.version = next(_versions)
         self.buffer.clear()
         self.buffered = 0
         self.held = self.error = None
@@ -137,10 +154,15 @@ class PartitionState:
 
 
 class Positions:
-    """The assigned partitions, in the order in which they take turns."""
+    """The assigned partitions, in the order in which they take turns.
 
-    def __init__(self) -> None:
+    Args:
+        topic: the description of a topic as it is known now, if it is.
+    """
+
+    def __init__(self, topic: Callable[[str], TopicInfo | None] = lambda _: None) -> None:
         self._states: dict[TopicPartition, PartitionState] = {}
+        self._topic = topic
 
     def __iter__(self) -> Iterator[PartitionState]:
         return iter(self._states.values())
@@ -165,13 +187,26 @@ class Positions:
 
     def add(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in sorted(partitions):
-            self._states.setdefault(tp, PartitionState(tp))
+            if tp not in self._states:
+                self._states[tp] = PartitionState(tp, self._topic(tp[0]))
+
+    def put_back(self, state: PartitionState) -> None:
+        """A partition that was removed goes on as it was."""
+        self._states[state.tp] = state
 
     def remove(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in partitions:
             state = self._states.pop(tp, None)
             if state is not None:
                 state.drop()
+
+    def begin_again(self, state: PartitionState, topic: TopicInfo) -> None:
+        """The topic of a partition is another one of the same name: nothing that was known of it holds."""
+        fresh = PartitionState(state.tp, topic)
+        fresh.paused, fresh.barred = state.paused, state.barred
+        fresh.reborn, fresh.former = True, state.committed or state.former
+        state.drop()
+        self._states[state.tp] = fresh
 
     def to_back(self, state: PartitionState) -> None:
         """Let the other partitions take their turn first."""
@@ -188,4 +223,4 @@ class Positions:
 
     def unresolved(self) -> list[PartitionState]:
         """Partitions whose starting offset has to be found out."""
-        return [state for state in self if state.fetch_at is None and state.error is None and not state.barred]
+        return [state for state in self if state.fetch_at is None and not (state.error or state.barred or state.gone)]

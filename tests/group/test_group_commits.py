@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkastatic._group.commits import HIGHEST, Outcome, Verdict, classify, request
+from kafkastatic._group.commits import NAMES_ONLY, Outcome, Verdict, classify, request
 from kafkastatic._protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -79,7 +79,7 @@ def test_a_commit_without_a_member_id_names_no_instance() -> None:
     assert (simple.generation_id_or_member_epoch, simple.member_id, simple.group_instance_id) == (-1, "", None)
 
 
-@pytest.mark.parametrize("version", range(7, HIGHEST + 1))
+@pytest.mark.parametrize("version", range(7, NAMES_ONLY + 1))
 def test_a_commit_can_be_said_in_every_version_with_an_instance_id(version: int) -> None:
     """From the first that names the instance to the last that names topics."""
     commit = request(WHO, {O0: OffsetAndMetadata(17, "why", 3)})
