@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 from kafkastatic import _cluster
@@ -12,7 +13,7 @@ from kafkastatic._fetch import topics as fate
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import PartitionState
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.types import ClusterSnapshot, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, TopicPartition
 
 
 class TopicsDriver:
@@ -48,7 +49,8 @@ class TopicsDriver:
         self._log = log
         self._subscribed = subscribed
         self._moved = moved
-        self._present: frozenset[str] = frozenset()  # of those subscribed to
+        self._present: set[str] = set()  # of those subscribed to or assigned
+        self._ids: dict[str, bytes] = {}  # the last id that each of them had
         self._left: dict[TopicPartition, PartitionState] = {}  # as they stood when their topics were deleted
         metadata.track(names, SUBSCRIPTION)
         metadata.watch(self._seen)
@@ -60,7 +62,8 @@ class TopicsDriver:
 
     def subscribe(self, names: frozenset[str], pattern: re.Pattern[str] | None) -> None:
         """Subscribe to these topics, or to those that will turn out to match; not both."""
-        self.pattern, self._present = pattern, frozenset()
+        self.pattern = pattern
+        self._present.clear()
         self._metadata.track(names, SUBSCRIPTION)
         self._metadata.track_all(pattern is not None)
         if pattern is None:
@@ -75,7 +78,7 @@ class TopicsDriver:
     def _seen(self, snapshot: ClusterSnapshot) -> None:
         if self.pattern is not None and self._metadata.knows_all:
             self._match(self.pattern, snapshot)
-        self._tell_vanished(snapshot)
+        self._tell(snapshot)
         grown = self.alone and self._own_everything(snapshot)
         if self._follow(snapshot) or grown:
             self._moved()
@@ -90,13 +93,19 @@ class TopicsDriver:
         self._log.info("subscription_changed", pattern=pattern.pattern, added=added, removed=removed)
         self._subscribed(names)
 
-    def _tell_vanished(self, snapshot: ClusterSnapshot) -> None:
-        """Every topic that was there and was deleted is told of once, whoever of the group owned its partitions."""
-        there = {name for name, topic in snapshot.topics.items() if fate.exists(topic)}
-        owned = self._consumption.positions.partitions()
-        for topic in sorted(self._present - there):
-            self._log.warning("topic_vanished", topic=topic, partitions=sum(tp.topic == topic for tp in owned))
-        self._present = (self.names | {tp.topic for tp in owned}) & there
+    def _tell(self, snapshot: ClusterSnapshot) -> None:
+        """Report every topic that vanishes or is created again, once, whoever of the group owns its partitions."""
+        owned = Counter(tp.topic for tp in self._consumption.positions.partitions())
+        for name in sorted(self.names | owned.keys() | self._present):
+            topic = snapshot.topics.get(name)
+            if topic is not None and fate.exists(topic):
+                if self._ids.get(name, NO_TOPIC_ID) not in (topic.topic_id, NO_TOPIC_ID):
+                    self._log.warning("topic_recreated", topic=name, partitions=owned[name])
+                self._ids[name] = topic.topic_id
+                self._present.add(name)
+            elif name in self._present:
+                self._log.warning("topic_vanished", topic=name, partitions=owned[name])
+                self._present.remove(name)
 
     def _follow(self, snapshot: ClusterSnapshot) -> bool:
         """Let go of what was deleted, and begin again where another topic has taken the name.
@@ -107,9 +116,6 @@ class TopicsDriver:
         vanished, recreated = fate.observe(positions, snapshot)
         self._consumption.vanish(vanished)
         self._consumption.begin_again(recreated)
-        for topic in sorted({tp.topic for tp in recreated}):
-            partitions = sum(tp.topic == topic for tp in recreated)
-            self._log.warning("topic_recreated", topic=topic, partitions=partitions)
         if self.alone:
             self._left |= {tp: positions[tp] for tp in vanished}
             self._consumption.forget(vanished)

@@ -173,7 +173,7 @@ def test_any_group_is_shared_out_fairly(
 def test_round_robin_gives_every_partition_to_one_reader(
     partitions: dict[str, int], group: list[tuple[bool, set[str]]]
 ) -> None:
-    """What the check of custom assignors demands, and with the same subscriptions, shares that differ by one at most."""
+    """What the check of custom assignors demands; with the same subscriptions, shares differ by one at most."""
     members = [
         member(f"m{n}", *topics, instance_id=f"i{9 - n}" if static else None)
         for n, (static, topics) in enumerate(group)

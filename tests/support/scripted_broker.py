@@ -100,6 +100,7 @@ class _Peer(asyncio.Protocol):
         while True:
             frame = await self._frames.get()
             header, request = decode_request(frame)
+            self._broker.name_topics(request)
             call = Call(request.NAME, header.request_api_version, self.number, request)
             try:
                 answer = await self._broker.answer(call)
@@ -339,16 +340,28 @@ class ScriptedBroker:
         return refusal(call, code)
 
     def _offset_fetch(self, call: Call) -> Response:
-        answer = refusal(call, 0)
+        answer, made = refusal(call, 0), call.messages
         for asked in call.request.topics:
-            topic = call.messages.OffsetFetchResponseTopic(name=asked.name)
-            for index in asked.partition_indexes:
-                offset = self.committed.get((asked.name, index), -1)
-                topic.partitions.append(
-                    call.messages.OffsetFetchResponsePartition(partition_index=index, committed_offset=offset)
-                )
+            topic = made.OffsetFetchResponseTopic(name=asked.name)
+            topic.partitions += self._committed(asked, made.OffsetFetchResponsePartition)
             answer.topics.append(topic)
+        for group, found in zip(call.request.groups, answer.groups, strict=True):
+            for asked in group.topics:
+                topic = made.OffsetFetchResponseTopics(name=asked.name, topic_id=asked.topic_id)
+                topic.partitions += self._committed(asked, made.OffsetFetchResponsePartitions)
+                found.topics.append(topic)
         return answer
+
+    def _committed(self, asked: Any, entry: Any) -> list[Any]:
+        committed = ((index, self.committed.get((asked.name, index), -1)) for index in asked.partition_indexes)
+        return [entry(partition_index=index, committed_offset=offset) for index, offset in committed]
+
+    def name_topics(self, request: Any) -> None:
+        """Give topics that a request names by their ids their names too."""
+        groups = getattr(request, "groups", ())
+        topics = request.topics if request.NAME == "OffsetCommit" else []
+        for topic in (*topics, *(topic for group in groups if request.NAME == "OffsetFetch" for topic in group.topics)):
+            topic.name = topic.name or next((name for name in self.topics if _topic_id(name) == topic.topic_id), "")
 
     def _list_offsets(self, call: Call) -> Response:
         answer = refusal(call, 0)
@@ -398,6 +411,12 @@ def refusal(call: Call, code: int) -> Any:
             for asked in request.topics:
                 entries = [entry(partition_index=p.partition_index, error_code=code) for p in asked.partitions]
                 answer.topics.append(topic(name=asked.name, partitions=entries))
+                if call.api == "OffsetCommit":
+                    answer.topics[-1].topic_id = asked.topic_id
+        case "OffsetFetch" if request.groups:
+            answer.groups = [
+                made.OffsetFetchResponseGroup(group_id=group.group_id, error_code=code) for group in request.groups
+            ]
         case "Metadata":
             answer.topics = [made.MetadataResponseTopic(name=t.name, error_code=code) for t in request.topics or ()]
         case "DescribeGroups":

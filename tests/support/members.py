@@ -1,0 +1,197 @@
+"""Members of a group by foreign clients, all with one face: who they are, what they own, what they read.
+
+    async with AioMember(bootstrap, topic, group, "range") as member:
+        member.owned      # partition numbers, as the client itself says
+        member.records    # (partition, offset) of every record that it delivered, in order
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from confluent_kafka import Consumer as ConfluentConsumer
+
+from tools.real_kafka import clients_jar
+
+HEARTBEAT_MS = 300
+SESSION_MS = 6_000
+_AIOKAFKA = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
+_JAVA = "org.apache.kafka.clients.consumer."
+_JAVA_ASSIGNORS = {"range": f"{_JAVA}RangeAssignor", "roundrobin": f"{_JAVA}RoundRobinAssignor"}
+
+
+class ForeignMember:
+    """A member that is read by a task of its own; leaves the group when it is closed."""
+
+    client_id = ""
+
+    def __init__(self, bootstrap: str, topic: str, group: str, assignor: str) -> None:
+        self.bootstrap = bootstrap
+        self.topic = topic
+        self.group = group
+        self.assignor = assignor
+        self.records: list[tuple[int, int]] = []
+        self._task: asyncio.Task[None]
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        self._task = asyncio.create_task(self.read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def end_reading(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    @property
+    def owned(self) -> set[int]:
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        raise NotImplementedError
+
+    async def read(self) -> None:
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        raise NotImplementedError
+
+
+class AioMember(ForeignMember):
+    client_id = "aiokafka"
+
+    async def start(self) -> None:
+        self._consumer = AIOKafkaConsumer(
+            self.topic,
+            client_id=self.client_id,
+            bootstrap_servers=self.bootstrap,
+            group_id=self.group,
+            auto_offset_reset="earliest",
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            session_timeout_ms=SESSION_MS,
+            auto_commit_interval_ms=50,
+            partition_assignment_strategy=(_AIOKAFKA[self.assignor],),
+        )
+        await self._consumer.start()
+
+    async def read(self) -> None:
+        async for record in self._consumer:
+            self.records.append((record.partition, record.offset))
+
+    @property
+    def owned(self) -> set[int]:
+        return {tp.partition for tp in self._consumer.assignment()}
+
+    async def stop(self) -> None:
+        await self.end_reading()
+        await self._consumer.stop()
+
+
+class ConfluentMember(ForeignMember):
+    """librdkafka's consumer, asked from a thread: its callbacks run there."""
+
+    client_id = "confluent"
+
+    async def start(self) -> None:
+        options: dict[str, Any] = {
+            "client.id": self.client_id,
+            "bootstrap.servers": self.bootstrap,
+            "group.id": self.group,
+            "auto.offset.reset": "earliest",
+            "heartbeat.interval.ms": HEARTBEAT_MS,
+            "session.timeout.ms": SESSION_MS,
+            "auto.commit.interval.ms": 50,
+            "partition.assignment.strategy": self.assignor,
+        }
+        self._consumer = ConfluentConsumer(options)
+        self._owned: set[int] = set()
+        self._ending = False
+
+        def assigned(_: Any, partitions: list[Any]) -> None:
+            self._owned = {tp.partition for tp in partitions}
+
+        def revoked(*_: Any) -> None:
+            self._owned = set()
+
+        self._consumer.subscribe([self.topic], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+
+    async def read(self) -> None:
+        await asyncio.to_thread(self._poll)
+
+    def _poll(self) -> None:
+        while not self._ending:
+            message = self._consumer.poll(0.1)
+            if message is not None and message.error() is None:
+                self.records.append((message.partition(), message.offset()))
+        self._consumer.close()
+
+    @property
+    def owned(self) -> set[int]:
+        return self._owned
+
+    async def stop(self) -> None:
+        self._ending = True
+        await self._task
+
+
+class JavaMember(ForeignMember):
+    """Kafka's own consumer, a process of its own: tests/integration/peers/Member.java."""
+
+    client_id = "java"
+
+    async def start(self) -> None:
+        options = {
+            "client.id": self.client_id,
+            "bootstrap.servers": self.bootstrap,
+            "group.id": self.group,
+            "auto.offset.reset": "earliest",
+            "heartbeat.interval.ms": HEARTBEAT_MS,
+            "session.timeout.ms": SESSION_MS,
+            "auto.commit.interval.ms": 50,
+            "partition.assignment.strategy": _JAVA_ASSIGNORS[self.assignor],
+        }
+        jar = clients_jar()
+        program = Path(__file__).parent.parent / "integration" / "peers" / "Member.java"
+        # A single-file program, with kafka-clients and the jars that it needs on the class path.
+        command = ["java", "-cp", f"{jar}:{jar.parent}/*", str(program), self.topic]
+        command += [f"{name}={value}" for name, value in options.items()]
+        pipe = asyncio.subprocess.PIPE
+        quiet = asyncio.subprocess.DEVNULL
+        self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=quiet)
+        self._owned: set[int] = set()
+
+    async def read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            match line.decode().split():
+                case ["owns", *partitions]:
+                    self._owned = set(map(int, partitions))
+                case ["record", partition, offset]:
+                    self.records.append((int(partition), int(offset)))
+                case _:
+                    pass
+
+    @property
+    def owned(self) -> set[int]:
+        return self._owned
+
+    async def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(15):
+                await self._task
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+            raise
