@@ -24,7 +24,7 @@ def exists(topic: TopicInfo | None) -> bool:
 def observe(positions: Positions, snapshot: ClusterSnapshot) -> Changes:
     """Compare what the positions refer to with the cluster as it is now.
 
-    A partition of a topic that is missing is marked as gone, and one whose very topic is there again is not gone any
+    A partition of a topic that is missing, or that has fewer partitions now, is marked as gone, and one whose very topic is there again is not gone any
     more: it goes on where it stood. Where topics have no ids, none is missed, and none is told from another.
     """
     vanished: set[TopicPartition] = set()
@@ -33,11 +33,13 @@ def observe(positions: Positions, snapshot: ClusterSnapshot) -> Changes:
         topic = snapshot.topics.get(state.tp.topic)
         if state.topic_id == NO_TOPIC_ID:
             state.topic_id = NO_TOPIC_ID if topic is None else topic.topic_id
-        elif topic is None or not exists(topic):
+            continue
+        replaced = topic is not None and topic.topic_id not in (state.topic_id, NO_TOPIC_ID)
+        if topic is None or not exists(topic) or (replaced and state.tp.partition not in topic.partitions):
             if not state.gone:
                 vanished.add(state.tp)
             state.gone = True
-        elif topic.topic_id not in (state.topic_id, NO_TOPIC_ID):
+        elif replaced:
             recreated[state.tp] = topic
         else:
             state.gone = False

@@ -1,8 +1,8 @@
 """Members of a group by foreign clients, all with one face: who they are, what they own, what they read.
 
-    async with AioMember(bootstrap, topic, group, "range") as member:
-        member.owned      # partition numbers, as the client itself says
-        member.records    # (partition, offset) of every record that it delivered, in order
+async with AioMember(bootstrap, topic, group, "range") as member:
+    member.owned      # partition numbers, as the client itself says
+    member.records    # (partition, offset) of every record that it delivered, in order
 """
 
 from __future__ import annotations
