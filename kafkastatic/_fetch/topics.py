@@ -24,8 +24,9 @@ def exists(topic: TopicInfo | None) -> bool:
 def observe(positions: Positions, snapshot: ClusterSnapshot) -> Changes:
     """Compare what the positions refer to with the cluster as it is now.
 
-    A partition of a topic that is missing, or that has fewer partitions now, is marked as gone, and one whose very topic is there again is not gone any
-    more: it goes on where it stood. Where topics have no ids, none is missed, and none is told from another.
+    A partition of a topic that is missing, or was created again with fewer, is marked as gone, and one whose very topic
+    is there again is not gone any more: it goes on where it stood. Where topics have no ids, none is missed, and none
+    is told from another.
     """
     vanished: set[TopicPartition] = set()
     recreated: dict[TopicPartition, TopicInfo] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from kafkastatic import Consumer, MemberSubscription, TopicPartition
 from kafkastatic.errors import InvalidAssignmentError
-from tests.support.members import HEARTBEAT_MS, SESSION_MS, AioMember, ConfluentMember, ForeignMember, JavaMember
+from tests.support.members import HEARTBEAT_MS, SESSION_MS, AioMember, ConfluentMember, ForeignMember, JavaMember, Jvm
 from tests.support.raw_peer import RawPeer, partitions_of
 from tests.support.scenes import consumer, eventually, in_group, reading, running, write
 
@@ -82,13 +82,22 @@ async def shared(peer: RawPeer, group: str, members: Sequence[ForeignMember], al
     """The group is stable, and each partition has one owner: by the members' word and by the coordinator's."""
 
     async def settled() -> bool:
-        found = await in_group(peer, group, "Stable", len(members))
+        found = await peer.describe(group)
+        assert (found.group_state, len(found.members)) == ("Stable", len(members))
         assigned = [tp for one in found.members for tp in partitions_of(one.member_assignment)]
         assert sorted(p for _, p in assigned) == list(range(all_))
         assert sorted(p for member in members for p in member.owned) == list(range(all_))
         return True
 
-    await eventually(settled, timeout=20)
+    await eventually(settled, timeout=40)
+
+
+@pytest.fixture(scope="module")
+def jvm(kafka) -> Iterator[Jvm]:
+    """Java members run in it; it starts while the first test already runs."""
+    JavaMember.jvm = Jvm()
+    yield JavaMember.jvm
+    JavaMember.jvm.close()
 
 
 @pytest.mark.asyncio
@@ -96,7 +105,7 @@ async def shared(peer: RawPeer, group: str, members: Sequence[ForeignMember], al
     ("first", "assignor"),
     [("kafkastatic", "range"), ("aiokafka", "roundrobin"), ("confluent", "range"), ("java", "roundrobin")],
 )
-async def test_a_group_of_four_clients_led_by_each(kafka, topic, group_id, caplog, first: str, assignor: str) -> None:
+async def test_a_group_of_four_clients_led_by_each(kafka, jvm, topic, group_id, caplog, first, assignor) -> None:
     """Every partition has one owner under whoever leads, also when the leader leaves, and every record is read."""
     caplog.set_level(logging.INFO, "kafkastatic")
     name, group = await topic(partitions=PARTITIONS), group_id()

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -22,6 +25,7 @@ from tools.real_kafka import clients_jar
 HEARTBEAT_MS = 300
 SESSION_MS = 6_000
 _AIOKAFKA = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
+_JVM_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _JAVA = "org.apache.kafka.clients.consumer."
 _JAVA_ASSIGNORS = {"range": f"{_JAVA}RangeAssignor", "roundrobin": f"{_JAVA}RoundRobinAssignor"}
 
@@ -144,11 +148,13 @@ class ConfluentMember(ForeignMember):
 
 
 class JavaMember(ForeignMember):
-    """Kafka's own consumer, a process of its own: tests/integration/peers/Member.java."""
+    """Kafka's own consumer, in the Java program that `jvm` runs."""
 
     client_id = "java"
+    jvm: ClassVar[Jvm]
 
     async def start(self) -> None:
+        self._owned: set[int] = set()
         options = {
             "client.id": self.client_id,
             "bootstrap.servers": self.bootstrap,
@@ -159,39 +165,76 @@ class JavaMember(ForeignMember):
             "auto.commit.interval.ms": 50,
             "partition.assignment.strategy": _JAVA_ASSIGNORS[self.assignor],
         }
-        jar = clients_jar()
-        program = Path(__file__).parent.parent / "integration" / "peers" / "Member.java"
-        # A single-file program, with kafka-clients and the jars that it needs on the class path.
-        command = ["java", "-cp", f"{jar}:{jar.parent}/*", str(program), self.topic]
-        command += [f"{name}={value}" for name, value in options.items()]
-        pipe = asyncio.subprocess.PIPE
-        quiet = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=quiet)
-        self._owned: set[int] = set()
+        self.jvm.start(self.group, self._happened, self.topic, options)
+
+    def _happened(self, *words: str) -> None:
+        match words:
+            case ["owns", *partitions]:
+                self._owned = set(map(int, partitions))
+            case ["record", partition, offset]:
+                self.records.append((int(partition), int(offset)))
+            case _:
+                pass
 
     async def read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            match line.decode().split():
-                case ["owns", *partitions]:
-                    self._owned = set(map(int, partitions))
-                case ["record", partition, offset]:
-                    self.records.append((int(partition), int(offset)))
-                case _:
-                    pass
+        """The Java program reads without being asked."""
 
     @property
     def owned(self) -> set[int]:
         return self._owned
 
     async def stop(self) -> None:
+        await self._task
+        await asyncio.to_thread(self.jvm.stop, self.group)
+
+
+class Jvm:
+    """One Java virtual machine for all Java members of a test run: tests/integration/peers/Members.java."""
+
+    def __init__(self) -> None:
+        jar = clients_jar()
+        program = Path(__file__).parent.parent / "integration" / "peers" / "Members.java"
+        # A single-file program, with kafka-clients and the jars that it needs on the class path.
+        command = ["java", *_JVM_OPTIONS, "-cp", f"{jar}:{jar.parent}/*", str(program)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8", bufsize=1
+        )
+        self._told: dict[str, Callable[..., None]] = {}
+        self._ended: dict[str, threading.Event] = {}
+        self._thread = threading.Thread(target=self._listen, name="jvm", daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            member, *words = line.split()
+            if words == ["ended"]:
+                self._ended[member].set()
+            self._told[member](*words)
+
+    def start(self, member: str, told: Callable[..., None], topic: str, options: Mapping[str, object]) -> None:
+        """Start a consumer; `told` is called, in another thread, with the words of every line that it prints."""
+        self._told[member], self._ended[member] = told, threading.Event()
+        self._say("start", member, topic, *(f"{name}={value}" for name, value in options.items()))
+
+    def stop(self, member: str) -> None:
+        """Close a consumer and wait for its end."""
+        self._say("stop", member)
+        assert self._ended[member].wait(30), "the Java member did not end"
+
+    def _say(self, *words: str) -> None:
         assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(words) + "\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         try:
-            async with asyncio.timeout(15):
-                await self._task
-                await self._process.wait()
-        except TimeoutError:
+            self._process.wait(30)
+        finally:
             self._process.kill()
-            await self._process.wait()
-            raise
+            self._process.wait()
+            self._thread.join()
+            self._process.stdout.close()
