@@ -127,6 +127,7 @@ class ScriptedBroker:
         advertised: where Metadata and FindCoordinator say that this broker is; itself if `None`.
         caps: the highest version served, by API name; -1 hides an API.
         committed: the group's offsets.
+        topic_ids: the ids of topics that were created again; the others' follow from their names.
         peers: the open connections, by number.
     """
 
@@ -136,6 +137,7 @@ class ScriptedBroker:
         self.advertised: tuple[str, int] | None = None
         self.caps: dict[str, int] = {}
         self.committed: dict[tuple[str, int], int] = {}
+        self.topic_ids: dict[str, bytes] = {}
         self.peers: dict[int, _Peer] = {}
         self.holds: dict[str, Hold] = {}
         self.numbers = itertools.count(1)
@@ -210,6 +212,16 @@ class ScriptedBroker:
         log = self._log.get((topic, partition))
         return log[-1][0] if log else 0
 
+    def recreate(self, topic: str, *values: bytes) -> None:
+        """Delete a topic and create it again, with these records in its partition 0; commits to the old one stay."""
+        self.topic_ids[topic] = f"{topic} {len(self.calls)}".encode().ljust(16)[:16]
+        for place in [place for place in self._log if place[0] == topic]:
+            del self._log[place]
+        self.append(topic, 0, *values)
+
+    def topic_id(self, name: str) -> bytes:
+        return self.topic_ids.get(name) or name.encode()[:16].ljust(16, b"\1")
+
     # ── look ──
 
     def happened(self) -> None:
@@ -271,7 +283,7 @@ class ScriptedBroker:
         for name in self.topics if call.request.topics is None else [topic.name for topic in call.request.topics]:
             topic = made.MetadataResponseTopic(name=name, error_code=3)
             if name in self.topics:
-                topic.error_code, topic.topic_id = 0, _topic_id(name)
+                topic.error_code, topic.topic_id = 0, self.topic_id(name)
             for index in range(self.topics.get(name, 0)):
                 entry = made.MetadataResponsePartition(partition_index=index, leader_id=NODE, leader_epoch=0)
                 topic.partitions.append(entry)
@@ -361,7 +373,10 @@ class ScriptedBroker:
         groups = getattr(request, "groups", ())
         topics = request.topics if request.NAME == "OffsetCommit" else []
         for topic in (*topics, *(topic for group in groups if request.NAME == "OffsetFetch" for topic in group.topics)):
-            topic.name = topic.name or next((name for name in self.topics if _topic_id(name) == topic.topic_id), "")
+            topic.name = topic.name or self._named(topic.topic_id)
+
+    def _named(self, topic_id: bytes) -> str:
+        return next((name for name in self.topics if self.topic_id(name) == topic_id), "")
 
     def _list_offsets(self, call: Call) -> Response:
         answer = refusal(call, 0)
@@ -373,27 +388,24 @@ class ScriptedBroker:
     async def _fetch(self, call: Call) -> Response:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(call.request.max_wait_ms / 1000):
-                while not any(data.records for topic in self._read(call).responses for data in topic.partitions):
+                while not any(d.records or d.error_code for t in self._read(call).responses for d in t.partitions):
                     await self._happened.wait()
         return self._read(call)
 
     def _read(self, call: Call) -> Any:
         answer = call.request.RESPONSE()
         for asked in call.request.topics:
-            name = asked.topic or next(name for name in self.topics if _topic_id(name) == asked.topic_id)
+            name = asked.topic or self._named(asked.topic_id)
             topic = call.messages.FetchableTopicResponse(topic=asked.topic, topic_id=asked.topic_id)
             for wanted in asked.partitions:
                 log = self._log.get((name, wanted.partition), [])
                 records = b"".join(batch for end, batch in log if end > wanted.fetch_offset)
                 data = call.messages.PartitionData(partition_index=wanted.partition, records=records)
+                data.error_code = 0 if name in self.topics else 3 if asked.topic else 100
                 data.high_watermark = self.end(name, wanted.partition)
                 topic.partitions.append(data)
             answer.responses.append(topic)
         return answer
-
-
-def _topic_id(name: str) -> bytes:
-    return name.encode()[:16].ljust(16, b"\1")
 
 
 _ENTRIES = {
