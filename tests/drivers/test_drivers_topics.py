@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kafkastatic.errors import CommitFailedError, ConfigError, IllegalStateError
+from kafkastatic.errors import CommitFailedError, ConfigError, IllegalStateError, NoOffsetForPartitionError
 from tests.drivers.world import AT_ONCE, TP, consumer_of, eventually, group_requests, nothing_left
 from tests.support.scripted_broker import Call, ScriptedBroker, refusal
 
@@ -133,6 +133,24 @@ async def test_an_old_coordinator_s_commit_to_the_old_topic_is_not_gone_on_at() 
                 assert [(await consumer.getone()).value for _ in range(4)] == [b"A", b"B", b"C", b"D"]
             await consumer.commit()
             assert broker.committed == {TP: 4}
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+async def test_without_a_reset_policy_a_topic_created_again_is_an_error() -> None:
+    """`auto_offset_reset="none"` leaves it to the application, which seeks."""
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, b"a")
+        broker.committed[TP] = 0
+        async with consumer_of(broker, auto_offset_reset="none") as consumer:
+            assert (await consumer.getone()).value == b"a"
+            broker.committed.clear()
+            broker.recreate("orders", b"A")
+            async with asyncio.timeout(AT_ONCE):
+                with pytest.raises(NoOffsetForPartitionError):
+                    await consumer.getone()
+                consumer.seek(TP, 0)
+                assert (await consumer.getone()).value == b"A"
         await nothing_left(broker)
 
 
