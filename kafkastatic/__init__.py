@@ -8,12 +8,14 @@ from kafkastatic.consumer import Batch, Consumer
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
 from kafkastatic.types import (
     Assignor,
+    DeadLetter,
     InstanceId,
     Membership,
     MemberSubscription,
     OffsetAndMetadata,
     OffsetAndTimestamp,
     RebalanceListener,
+    Retry,
     TopicPartition,
 )
 
@@ -23,6 +25,7 @@ __all__ = [
     "Consumer",
     "ConsumerConfig",
     "ConsumerRecord",
+    "DeadLetter",
     "FencedInstanceIdError",
     "InstanceId",
     "KafkaError",
@@ -31,6 +34,7 @@ __all__ = [
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
     "RebalanceListener",
+    "Retry",
     "TopicPartition",
     "__version__",
     "errors",

@@ -10,10 +10,13 @@ import asyncio
 import ipaddress
 import random
 import socket
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import anyio.to_thread
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ class Runtime:
     def now(self) -> float:
         """Seconds on a clock that never goes back: the event loop's own, so a simulation is another loop."""
         return asyncio.get_running_loop().time()
+
+    def wall(self) -> float:
+        """Seconds since the epoch, as the rest of the world counts them; may jump."""
+        return time.time()
 
     def random(self) -> float:
         """A number in [0, 1), for jitter."""
@@ -64,9 +71,29 @@ class Runtime:
             protocol, address, port, ssl=ssl, server_hostname=server_hostname if ssl else None
         )
 
-    async def run_in_thread(self, function: Callable[..., T], *args: object) -> T:
-        """Run a blocking function in a worker thread; a cancelled caller does not wait for it."""
-        return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
+    async def run_in_thread(
+        self, function: Callable[..., T], *args: object, limiter: anyio.CapacityLimiter | None = None
+    ) -> T:
+        """Run a blocking function in a worker thread; a cancelled caller does not wait for it.
+
+        Args:
+            limiter: how many there may be at a time; if not given, they share anyio's own limit with everybody.
+        """
+        return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True, limiter=limiter)
+
+    def start_thread(self, function: Callable[[], None], name: str) -> Callable[[float], None]:
+        """Run a function in a thread of its own, which does not keep the process alive.
+
+        Returns:
+            What waits for its end, for so many seconds at most.
+        """
+        thread = threading.Thread(target=function, name=name, daemon=True)
+        thread.start()
+        return thread.join
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back, for threads: the loop's own may stand still while it is blocked."""
+        return time.monotonic()
 
 
 def _look_up(host: str, port: int) -> list[str]:

@@ -17,19 +17,30 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
 import anyio
+from anyio.abc import TaskStatus
 
 from kafkastatic import identity
 from kafkastatic._drivers.client import Client
+from kafkastatic._drivers.handling import Handling
+from kafkastatic._drivers.handout import Deserializers
 from kafkastatic._fetch.positions import EARLIEST, LATEST
 from kafkastatic._group import member as m
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig, ConsumerOptions
 from kafkastatic.errors import CommitFailedError, ConfigError, ConsumerClosedError, FencedError, IllegalStateError
-from kafkastatic.types import Membership, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, TopicPartition
+from kafkastatic.types import (
+    Membership,
+    OffsetAndMetadata,
+    OffsetAndTimestamp,
+    OnError,
+    RebalanceListener,
+    TopicPartition,
+)
+from kafkastatic.worker import Ordering, Run
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -132,7 +143,8 @@ class Consumer(Generic[K, V]):
             raise ConfigError(f"Both config and the options {sorted(options)} are given.", remedy="Give one of them.")
         self._config = config or ConsumerConfig.from_mapping(cast("Mapping[str, Any]", options))
         self._registry = registry or identity.PROCESS
-        self._client = Client(self._config, runtime or Runtime(), _names(topics), key_deserializer, value_deserializer)
+        deserializers = Deserializers(key_deserializer, value_deserializer)
+        self._client = Client(self._config, runtime or Runtime(), _names(topics), deserializers)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
 
@@ -196,12 +208,13 @@ class Consumer(Generic[K, V]):
                 ends the hard way too.
 
         Raises:
-            IllegalStateError: if called from a rebalance callback, which it would have to wait for.
+            IllegalStateError: if called from a rebalance callback or a handler, which it would have to wait for.
         """
         if membership not in ("default", "leave", "remain"):
             raise ValueError(f"membership must be 'default', 'leave' or 'remain', got {membership!r}")
-        if self._client.in_callback:
-            raise IllegalStateError("aclose() inside a rebalance callback would wait for itself.", remedy="Use stop().")
+        if self._client.calling_back:
+            where = "a rebalance callback" if self._client.in_callback else "a handler"
+            raise IllegalStateError(f"aclose() inside {where} would wait for itself.", remedy="Use stop().")
         leave = membership == "leave" or (membership == "default" and self._config.group_instance_id is None)
         await self._client.aclose(leave, self._config.default_api_timeout_ms / 1000 if timeout is None else timeout)
 
@@ -281,6 +294,53 @@ class Consumer(Generic[K, V]):
             records = self._client.consumption.take(cursor, limit)
             yield Batch(cursor.state.tp, cast("list[ConsumerRecord[K, V]]", records))
 
+    async def run(
+        self,
+        handler: Callable[[ConsumerRecord[K, V]], object],
+        *,
+        ordering: Ordering = "partition",
+        concurrency: int = 32,
+        on_error: OnError = "raise",
+        task_status: TaskStatus[frozenset[TopicPartition]] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Call `handler` with every record, until `stop()` or `aclose()`; partitions side by side.
+
+        A record counts as consumed when its handler has returned, and those before it in its partition have too: that
+        is what auto-commit covers (with `enable_auto_commit=False`, commit in the handler). On a revoke, a stop or a
+        close nothing more is begun, and handlers at work get `drain_timeout_ms`; then they are cancelled, their records
+        are not consumed, and an event (`handler_cancelled`) names each.
+
+        `await task_group.start(consumer.run, handler)` returns the first assignment.
+
+        Args:
+            handler: an async function, or a plain one, which is called in a worker thread and cannot be cancelled.
+            ordering: `"partition"`, one record of a partition at a time, or `"key"`: records of a partition side by
+                side, but for those with equal keys, which keep their order; those without a key have none.
+            concurrency: how many records are handled at a time, over all partitions.
+            on_error: what to do with a record whose handler, or deserialiser, raises: `"raise"`, `"skip"` it, `Retry`
+                it, or write it to a `DeadLetter` topic.
+
+        Raises:
+            HandlerError: the handler raised. Nothing from that record on is committed; the position is before it.
+            MaxPollExceededError: it was at work on one record for longer than `max_poll_interval_ms`.
+            KafkaError: as iteration.
+        """
+        if concurrency < 1:
+            raise ConfigError(f"concurrency must be at least 1, got {concurrency}.")
+        if ordering not in get_args(Ordering):
+            raise ConfigError(f"ordering must be 'partition' or 'key', got {ordering!r}.")
+        client = self._client
+        handling = Handling(
+            handler,
+            on_error,
+            client.deserializers,
+            client.runtime,
+            client.log,
+            threads=concurrency,
+            write=client.write_dead_letter,
+        )
+        await Run(client, handling, ordering, concurrency, self.assigned, task_status).run()
+
     # ── offsets of the group ──
 
     async def commit(self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None = None) -> None:
@@ -331,15 +391,13 @@ class Consumer(Generic[K, V]):
         expiry = self._client.polls.expiry
         if expiry is None:
             return
-        last, excess = expiry
-        record = f" after {last[0]}-{last[1]} offset {last[2]} was handed out" if last else ""
-        raise CommitFailedError(
-            f"max_poll_interval_ms={self._config.max_poll_interval_ms} was exceeded by at least"
-            f" {round(excess * 1000)} ms{record}; the partitions were given up.",
+        error = CommitFailedError(
+            str(expiry.args[0]),
             group=self._config.group_id,
             offsets={tp: value.offset for tp, value in wanted.items()},
-            remedy="Handle records faster, fetch fewer at a time, or raise max_poll_interval_ms.",
+            remedy=expiry.remedy,
         )
+        raise error from expiry
 
     async def committed(self, partition: TopicPartition) -> int | None:
         """The group's committed offset of a partition, `None` where there is none."""
@@ -410,7 +468,12 @@ class Consumer(Generic[K, V]):
     def _moved(self) -> None:
         self._client.assignment.asked()
         self._client.fetch.replan()
+        self._tell_readers()
+
+    def _tell_readers(self) -> None:
         self._client.hand_out.arrived()
+        if self._client.worker is not None:
+            self._client.worker.changed()
 
     def pause(self, *partitions: TopicPartition) -> None:
         """Hand out nothing of these partitions until `resume()`."""
@@ -424,7 +487,7 @@ class Consumer(Generic[K, V]):
         for tp in partitions:
             self._client.positions[TopicPartition(*tp)].paused = False
         self._client.fetch.wake()
-        self._client.hand_out.arrived()
+        self._tell_readers()
 
     def paused(self) -> frozenset[TopicPartition]:
         """The partitions that are paused."""

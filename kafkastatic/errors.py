@@ -28,7 +28,9 @@
     ├── ProtocolError                       bytes that are no Kafka answer
     ├── RecordError                         one record or batch cannot be delivered; .topic .partition .offset
     │   ├── CorruptRecordError
-    │   └── DeserializationError
+    │   ├── DeserializationError
+    │   └── HandlerError                    the handler of `run` raised, or could not end; .__cause__
+    ├── MaxPollExceededError                one record took longer than max_poll_interval_ms
     ├── UnsupportedCodecError               no such compression codec
     └── IllegalStateError                   the call does not fit the consumer's state
         └── ConsumerClosedError
@@ -412,6 +414,32 @@ class CorruptRecordError(RecordError):
 
 class DeserializationError(RecordError):
     """`key_deserializer` or `value_deserializer` raised; the `__cause__` is what it raised."""
+
+
+class HandlerError(RecordError):
+    """The handler of `run` raised; the `__cause__` is what it raised. Nothing past the record is committed."""
+
+
+class MaxPollExceededError(KafkaError):
+    """The application worked on one record for longer than `max_poll_interval_ms`: its partitions were given up.
+
+    Attributes:
+        last: topic, partition and offset of the record; `None` where none was in hand.
+        interval_ms: the interval allowed.
+        excess_ms: how much longer it was when that was noticed.
+    """
+
+    remedy = "Handle records faster, fetch fewer at a time, or raise max_poll_interval_ms."
+
+    def __init__(self, last: tuple[str, int, int] | None, interval_ms: int, excess_ms: int) -> None:
+        self.last = last
+        self.interval_ms = interval_ms
+        self.excess_ms = excess_ms
+        record = f" after {last[0]}-{last[1]} offset {last[2]} was handed out" if last else ""
+        super().__init__(
+            f"max_poll_interval_ms={interval_ms} was exceeded by at least {excess_ms} ms{record};"
+            " the partitions were given up."
+        )
 
 
 class UnsupportedCodecError(KafkaError):

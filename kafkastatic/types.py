@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, Self
 
 import attrs
 
-from kafkastatic.errors import ConfigError
+from kafkastatic.errors import ConfigError, KafkaError
 
 NO_TOPIC_ID = bytes(16)
 """The id of a topic whose id is not known (KIP-516)."""
@@ -196,3 +196,79 @@ class RebalanceListener:
 
     def on_partitions_lost(self, lost: frozenset[TopicPartition]) -> object:
         """Partitions that another member may own already: nothing of them can be committed any more."""
+
+
+@attrs.frozen
+class DeadLetter:
+    """Write a record that its handler cannot handle to another topic, and go on behind it.
+
+    Key, value and headers are the record's own, as bytes; headers named `kafkastatic.*` say where it came from and what
+    the handler raised. The record counts as done when all in-sync replicas have it.
+
+    Attributes:
+        topic: where to; it has to exist, and its partitions need not be as many.
+    """
+
+    topic: str
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.topic, str) or not self.topic:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"DeadLetter needs the name of a topic, got {self.topic!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class Retry:
+    """Call the handler again with the same record; the records behind it wait.
+
+    Attributes:
+        attempts: how often again, at most.
+        backoff_ms, backoff_max_ms: how long to wait before the first time, and at most; it doubles, with jitter.
+        then: what to do with a record that fails all the same.
+    """
+
+    attempts: int
+    backoff_ms: int = 100
+    backoff_max_ms: int = 10_000
+    then: Literal["raise", "skip"] | DeadLetter = "raise"
+
+    def __attrs_post_init__(self) -> None:
+        numbers = {"attempts": self.attempts, "backoff_ms": self.backoff_ms, "backoff_max_ms": self.backoff_max_ms}
+        for name, value in numbers.items():
+            least = 1 if name == "attempts" else 0
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ConfigError(f"Retry needs a whole number of at least {least} for {name}, got {value!r}.")
+        if self.then not in ("raise", "skip") and not isinstance(self.then, DeadLetter):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"Retry takes 'raise', 'skip' or a DeadLetter for then, got {self.then!r}.")
+
+
+OnError = Literal["raise", "skip"] | Retry | DeadLetter
+"""What happens to a record whose handler raises."""
+
+
+class Worker(Protocol):
+    """Whoever works on records for the application while they are handed to a handler."""
+
+    def busy(self, partitions: Collection[TopicPartition]) -> bool:
+        """Whether records of these partitions are in hand."""
+        ...
+
+    def cut(self, partitions: Collection[TopicPartition]) -> None:
+        """Cancel the work on these partitions, and begin no more."""
+        ...
+
+    def changed(self) -> None:
+        """Partitions were resumed or sought."""
+        ...
+
+    def oldest(self) -> tuple[float, tuple[str, int, int]] | None:
+        """What has been worked on for longest: since when, and topic, partition and offset."""
+        ...
+
+    def fail(self, error: KafkaError) -> None:
+        """End with this error."""
+        ...
+
+    @property
+    def calling(self) -> bool:
+        """Whether it is the handler that asks this, or a task of its own."""
+        ...

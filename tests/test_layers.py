@@ -14,7 +14,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "kafkastatic"
 
-PURE = ("errors", "types", "config", "_protocol", "_records", "_group", "_cluster", "_fetch")
+PURE = (
+    "errors",
+    "types",
+    "config",
+    "_protocol",
+    "_records",
+    "_group",
+    "_cluster",
+    "_fetch",
+    "_produce",
+    "_dead_letter",
+)
 OUTSIDE = {"asyncio", "anyio", "socket", "ssl", "threading", "time", "random", "uuid", "structlog"}
 DEPENDENCIES = {"anyio", "attrs", "structlog", "cramjam", "fastcrc"}
 IMPORT_NAMES = {"attr": "attrs"}  # where it differs from the distribution's

@@ -13,7 +13,7 @@ from kafkastatic._drivers.log import EventLog
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.types import RebalanceListener, TopicPartition
+from kafkastatic.types import RebalanceListener, TopicPartition, Worker
 
 Partitions = frozenset[TopicPartition]
 
@@ -26,6 +26,7 @@ class AssignmentDriver:
 
     Attributes:
         listener: the application's callbacks, where it gave any.
+        worker: whoever works on records while they are handed to a handler.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class AssignmentDriver:
         changed: Callable[[], None],
     ) -> None:
         self.listener: RebalanceListener | None = None
+        self.worker: Worker | None = None
         self._config = config
         self._consumption = consumption
         self._commits = commits
@@ -99,7 +101,7 @@ class AssignmentDriver:
         self._consumption.hold(held)
         with anyio.CancelScope() as scope:
             self._revoking = scope
-            await self._drain(held, deadline)
+            await self._finish(held, deadline, limit)
         if self._still_own(held):  # not lost meanwhile; an ask may have ended the drain at the same moment
             self._told = held
             if self.listener is not None:
@@ -109,8 +111,7 @@ class AssignmentDriver:
                 if self._config.enable_auto_commit and self._still_own(held):
                     await self._commits.auto(lambda: self._consumption.consumed_offsets(held), "on_revoke")
         self._revoking = None
-        self._consumption.forget(held)
-        self._changed()
+        self.forget(held)
 
     def _still_own(self, partitions: Partitions) -> bool:
         return partitions <= self._consumption.positions.partitions()
@@ -125,6 +126,12 @@ class AssignmentDriver:
         """Forget partitions at once; a revoke under way is cut short."""
         if self._revoking is not None:
             self._revoking.cancel()
+        self.forget(partitions)
+
+    def forget(self, partitions: Partitions) -> None:
+        """Whatever is in hand of these partitions will never be consumed."""
+        if self.worker is not None:
+            self.worker.cut(partitions)
         self._consumption.forget(partitions)
         self._changed()
 
@@ -135,14 +142,35 @@ class AssignmentDriver:
             limit = self._runtime.now() + self._config.max_poll_interval_ms / 1000
             await self._call_until(limit, self.listener.on_partitions_lost, untold)
 
-    async def _drain(self, partitions: Partitions, deadline: float) -> None:
+    async def finish(self) -> None:
+        """Hand out nothing more, and let what is in hand be done: before the last commit of one who is in no group."""
+        everything = self._consumption.positions.partitions()
+        self._consumption.hold(everything)
+        deadline = self._runtime.now() + self._config.drain_timeout
+        await self._finish(everything, deadline, deadline + self._config.drain_timeout)
+
+    async def _finish(self, partitions: Partitions, deadline: float, limit: float) -> None:
+        """Wait until nothing of the partitions is in hand; cancel what is at the deadline, and wait for its end too."""
+        if await self._none_in_hand(partitions, deadline) or self.worker is None:
+            return
+        self.worker.cut(partitions)
+        if not await self._none_in_hand(partitions, limit):
+            self._log.error("handler_does_not_end", partitions=len(partitions))
+
+    async def _none_in_hand(self, partitions: Partitions, deadline: float) -> bool:
         with anyio.CancelScope(deadline=deadline) as scope:
-            while not self._no_drain and self._consumption.in_hand().keys() & partitions:
+            while self._in_hand(partitions):
                 self._draining = anyio.Event()
                 await self._draining.wait()
         self._draining = None
         if scope.cancelled_caught:
             self._log.warning("drain_timeout", in_hand=str(self._consumption.last_in_hand()))
+        return not scope.cancelled_caught
+
+    def _in_hand(self, partitions: Partitions) -> bool:
+        if self.worker is not None:
+            return self.worker.busy(partitions)
+        return not self._no_drain and not self._consumption.in_hand().keys().isdisjoint(partitions)
 
     async def _call(self, callback: Callable[[Partitions], object], partitions: Partitions) -> None:
         self._callback = object()

@@ -31,7 +31,7 @@ class Call:
         client = self._client
         client.check()
         client.offsets.last_error = client.commits.last_error = None
-        if not client.in_callback:  # a callback's calls go on while the consumer is closing
+        if not client.calling_back:  # its calls go on while the consumer is closing
             client.calls.add(self._scope)
         self._scope.__enter__()
 

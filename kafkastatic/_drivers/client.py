@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import cast
 
 import anyio
 from anyio.abc import TaskGroup
 
 from kafkastatic import _cluster
+from kafkastatic._dead_letter import dead_letter
 from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.fetching import FetchDriver
-from kafkastatic._drivers.handout import Deserializer, HandOut
+from kafkastatic._drivers.handout import Deserializers, HandOut
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.membership import MembershipDriver
 from kafkastatic._drivers.metadata import ASSIGNED, MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
-from kafkastatic._drivers.polls import PollExpiry, PollWatch
+from kafkastatic._drivers.polls import PollWatch
+from kafkastatic._drivers.producing import Producer
 from kafkastatic._drivers.topics import TopicsDriver
+from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
@@ -32,6 +36,7 @@ from kafkastatic._group.settings import Settings
 from kafkastatic._net.backoff import Backoff, delay
 from kafkastatic._net.pool import Pool
 from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import (
@@ -40,9 +45,10 @@ from kafkastatic.errors import (
     IllegalStateError,
     KafkaError,
     KafkaTimeoutError,
+    MaxPollExceededError,
     ProtocolError,
 )
-from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition
+from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition, Worker
 
 ABORT_TIMEOUT = 0.5
 """Seconds that a close which was cancelled, or ran out of time, may still take."""
@@ -54,6 +60,7 @@ class Client:
     Attributes:
         fatal: what ended the consumer, the first of it.
         closing: a close has begun.
+        worker: whoever works on records for the application, while a handler runs.
     """
 
     def __init__(
@@ -61,11 +68,11 @@ class Client:
         config: ConsumerConfig,
         runtime: Runtime,
         topics: frozenset[str],
-        key_deserializer: Deserializer | None,
-        value_deserializer: Deserializer | None,
+        deserializers: Deserializers,
     ) -> None:
         self.config = config
         self.runtime = runtime
+        self.deserializers = deserializers
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
         self.pool = Pool(config, runtime)
@@ -89,8 +96,7 @@ class Client:
         self.hand_out = HandOut(
             self.consumption,
             runtime,
-            key_deserializer,
-            value_deserializer,
+            deserializers,
             check=self.check_readable,
             asked=self._asked,
             emptied=lambda: self.fetch.wake(),
@@ -116,10 +122,14 @@ class Client:
             self.log,
             topics,
             subscribed=self._subscribed,
-            moved=self._assignment_changed,
+            forget=self.assignment.forget,
+            moved=self._topics_changed,
         )
         self.membership = self._member() if self.coordinator else None
+        self.watchdog = Watchdog(config, runtime, self.log)
         self.manual = False
+        self.worker: Worker | None = None
+        self._producer: Producer | None = None
         self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
@@ -174,7 +184,7 @@ class Client:
         self.raise_fatal()
         if self._supervisor is None and not self.closing:
             raise IllegalStateError("The consumer was not started.", remedy="Use 'async with', or await start() first.")
-        if self.closing and not self.in_callback:
+        if self.closing and not self.calling_back:
             raise ConsumerClosedError("The consumer was closed.", remedy="Make a new Consumer.")
 
     def check_startable(self) -> None:
@@ -210,6 +220,41 @@ class Client:
         """Whether the application's rebalance callback is calling."""
         return self.assignment.in_callback
 
+    @property
+    def calling_back(self) -> bool:
+        """Whether code of the application calls that a close waits for: a rebalance callback, or a handler."""
+        return self.in_callback or (self.worker is not None and self.worker.calling)
+
+    @contextlib.contextmanager
+    def worked_by(self, worker: Worker) -> Generator[None]:
+        """Records go to a handler meanwhile: what it is done with is consumed, what it is not is handed out again.
+
+        Raises:
+            IllegalStateError: if records go to somebody else, or the consumer is in no state to read.
+        """
+        self.check_readable()
+        if self.worker is not None or self.hand_out.busy:
+            raise IllegalStateError("Another task is asking this consumer for records.", remedy="Let one task run().")
+        self.worker = self.assignment.worker = worker
+        self.polls.oldest = worker.oldest
+        self.consumption.begin_handling()
+        self._asked()
+        try:
+            yield
+        finally:
+            self.consumption.end_handling()
+            self.worker = self.assignment.worker = self.polls.oldest = None
+            self.assignment.asked()
+            self.fetch.wake()
+
+    async def write_dead_letter(self, topic: str, record: ConsumerRecord[bytes, bytes], error: Exception) -> object:
+        """Write a record to another topic, and what it met; says where it stands there. Raises as `Producer.send`."""
+        if self._producer is None:
+            self._producer = Producer(self.config, self.pool, self.metadata, self.runtime)
+        letter = dead_letter(record, error, group=self.config.group_id, now_ms=round(self.runtime.wall() * 1000))
+        tp, offset = await self._producer.send(topic, *letter)
+        return f"{tp} offset {offset}"
+
     def call(self, what: str) -> Call:
         """Bound one call of the application: by time (`default_api_timeout_ms`), and by the consumer's end."""
         return Call(self, what)
@@ -223,6 +268,8 @@ class Client:
     def _last_words(self) -> None:
         self._close_wanted.set()
         self.hand_out.arrived()
+        if self.worker is not None:
+            self.worker.changed()
         for scope in self.calls:
             scope.cancel()
 
@@ -327,7 +374,7 @@ class Client:
             self.fail(ConsumerClosedError("The consumer's own task was cancelled.", remedy="Close it with aclose()."))
             raise
         except BaseException as error:  # a driver broke: the consumer ends with what broke it
-            self.fail(_first(error))
+            self.fail(first_leaf(error))
             if isinstance(self.fatal, (KeyboardInterrupt, SystemExit)):
                 raise self.fatal from None
         finally:
@@ -347,6 +394,7 @@ class Client:
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
             if self.membership is not None:
+                tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
                 tasks.start_soon(self.polls.run, name="kafkastatic:poll-interval")
@@ -396,8 +444,11 @@ class Client:
 
     async def _close(self) -> None:
         """Commit what is consumed and give the partitions up, leaving the group only when that is wanted."""
-        if self.manual and self.config.enable_auto_commit:
-            await self.commits.auto(self.consumption.consumed_offsets, "on_close")
+        if self.membership is None or self.manual:
+            if self.worker is not None:
+                await self.assignment.finish()
+            if self.manual and self.config.enable_auto_commit:
+                await self.commits.auto(self.consumption.consumed_offsets, "on_close")
         if self.membership is not None:
             self.membership.feed(m.CloseRequested(leave=self._leave))
             await self.membership.ended.wait()
@@ -408,7 +459,7 @@ class Client:
         gone = before - wanted
         commits = self.config.enable_auto_commit and self.coordinator is not None
         consumed = self.consumption.consumed_offsets(gone) if commits else {}
-        self.consumption.forget(gone)
+        self.assignment.forget(gone)
         self.positions.add(wanted - before)
         self.metadata.track({tp.topic for tp in wanted}, ASSIGNED)
         self.subscription.alone = False
@@ -438,9 +489,11 @@ class Client:
         if self.polls.resumed() and self.membership is not None:
             self.membership.feed(m.PollResumed())
 
-    def _poll_expired(self, expiry: PollExpiry) -> None:
+    def _poll_expired(self, error: MaxPollExceededError) -> None:
+        if self.worker is not None:
+            self.worker.fail(error)
         if self.membership is not None:
-            self.membership.feed(m.PollExpired(expiry.last, expiry.excess))
+            self.membership.feed(m.PollExpired(error.last, error.excess_ms / 1000))
 
     def _subscribed(self, names: frozenset[str]) -> None:
         if self.membership is not None:
@@ -450,12 +503,17 @@ class Client:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
 
+    def _topics_changed(self) -> None:
+        self._assignment_changed()
+        if self.worker is not None:
+            self.worker.changed()
+
     def _assignment_changed(self) -> None:
         self.fetch.replan()
         self.hand_out.arrived()
 
 
-def _first(error: BaseException) -> BaseException:
+def first_leaf(error: BaseException) -> BaseException:
     """The first leaf of a group: users are never shown an ExceptionGroup of ours."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Container, Iterator
@@ -12,6 +13,7 @@ import anyio.lowlevel
 
 from kafkastatic._fetch.consumption import Consumption, Cursor
 from kafkastatic._fetch.positions import Records
+from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import DeserializationError, IllegalStateError, KafkaError
 from kafkastatic.types import TopicPartition
@@ -22,8 +24,40 @@ LONGEST_RUN = 0.005
 Deserializer = Callable[[bytes], Any | Awaitable[Any]]
 
 
+class Deserializers:
+    """What is applied to keys and values that are not null; false where there is none."""
+
+    def __init__(self, key: Deserializer | None, value: Deserializer | None) -> None:
+        self._key = key
+        self._value = value
+
+    def __bool__(self) -> bool:
+        return self._key is not None or self._value is not None
+
+    async def convert(self, record: ConsumerRecord[Any, Any]) -> tuple[Any, Any]:
+        """The key and the value to be. Raises `DeserializationError`."""
+        try:
+            return await _apply(self._key, record.key), await _apply(self._value, record.value)
+        except Exception as cause:
+            raise DeserializationError(
+                f"the deserializer raised {type(cause).__name__}: {cause}.",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+            ) from cause
+
+    async def applied(self, record: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[Any, Any]:
+        """A copy of a record with its key and value deserialised. Raises `DeserializationError`."""
+        converted: ConsumerRecord[Any, Any] = copy.copy(record)
+        converted.key, converted.value = await self.convert(record)
+        return converted
+
+
 class HandOut:
     """The asks of one application.
+
+    Attributes:
+        busy: an ask is under way.
 
     Args:
         check: raises when the consumer has ended.
@@ -35,8 +69,7 @@ class HandOut:
         self,
         consumption: Consumption,
         runtime: Runtime,
-        key_deserializer: Deserializer | None,
-        value_deserializer: Deserializer | None,
+        deserializers: Deserializers,
         *,
         check: Callable[[], None],
         asked: Callable[[], None],
@@ -44,13 +77,12 @@ class HandOut:
     ) -> None:
         self._consumption = consumption
         self._runtime = runtime
-        self._key = key_deserializer
-        self._value = value_deserializer
+        self._deserializers = deserializers
         self._check = check
         self._asked = asked
         self._emptied = emptied
         self._arrived = anyio.Event()
-        self._busy = False
+        self.busy = False
         self._ran = 0.0  # when other tasks last had their turn
 
     def arrived(self) -> None:
@@ -58,22 +90,25 @@ class HandOut:
         arrived, self._arrived = self._arrived, anyio.Event()
         arrived.set()
 
-    async def next(self, only: Container[TopicPartition] | None = None, patience: float = math.inf) -> Cursor | None:
+    async def next(
+        self, only: Container[TopicPartition] | None = None, patience: float = math.inf, *, raw: bool = False
+    ) -> Cursor | None:
         """Ask for more records and wait for them; `None` when there are none in time, or the consumer was stopped.
 
         What was handed out before is consumed by this. Cancelling it loses nothing.
 
         Args:
             patience: seconds to wait for records to arrive; what is there already is always handed out.
+            raw: do not deserialise.
 
         Raises:
             IllegalStateError: if another task is asking.
             KafkaError: what ended the consumer, or what cannot be delivered.
         """
-        if self._busy:
+        if self.busy:
             raise IllegalStateError("Another task is asking this consumer for records.", remedy="Let one task iterate.")
         consumption = self._consumption
-        self._busy = True
+        self.busy = True
         try:
             await self._let_others_run()
             consumption.ask()
@@ -82,14 +117,14 @@ class HandOut:
             deadline = self._runtime.now() + patience
             while not consumption.stopped:
                 cursor = self._next(only)
-                if cursor is not None and await self._convert(cursor):
+                if cursor is not None and (raw or await self._convert(cursor)):
                     return cursor
                 if cursor is None and not await self._wait(deadline):
                     return None
                 self._check()
             return None
         finally:
-            self._busy = False
+            self.busy = False
 
     async def _wait(self, deadline: float) -> bool:
         """Wait until something has arrived; `False` when it is too late."""
@@ -121,7 +156,7 @@ class HandOut:
             tp, records = cursor.state.tp, consumption.take(cursor, limit)
             limit -= len(records)
             yield tp, records
-            if not limit or self._key is not None or self._value is not None:
+            if not limit or self._deserializers:
                 return
             try:
                 more = self._next(only)
@@ -146,24 +181,16 @@ class HandOut:
 
         A record that cannot be deserialised ends the cursor before it, and is met by the next ask.
         """
-        if self._key is None and self._value is None:
+        if not self._deserializers:
             return True
         consumption = self._consumption
         while cursor.converted < cursor.size:
             record = cursor.records[cursor.converted]
             try:
-                key = await _apply(self._key, record.key)
-                value = await _apply(self._value, record.value)
-            except Exception as cause:
+                key, value = await self._deserializers.convert(record)
+            except DeserializationError as error:
                 if consumption.cursor is not cursor:
                     return False
-                error = DeserializationError(
-                    f"the deserializer raised {type(cause).__name__}: {cause}.",
-                    topic=record.topic,
-                    partition=record.partition,
-                    offset=record.offset,
-                )
-                error.__cause__ = cause
                 consumption.poison_at(cursor, cursor.converted, error)
                 break
             if consumption.cursor is not cursor:

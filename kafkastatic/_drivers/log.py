@@ -7,6 +7,7 @@ application configured that, else to the standard library's logger `kafkastatic`
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 _standard = logging.getLogger("kafkastatic")
@@ -29,10 +30,11 @@ class EventLog:
         self._write("error", event, fields)
 
     def _write(self, level: str, event: str, fields: dict[str, object]) -> None:
-        import structlog  # at the first event: an import of 20 ms
-
-        if structlog.is_configured():
-            logger: Any = structlog.get_logger("kafkastatic")
+        # Where nobody has imported it, nobody has configured it: no need for an import that blocks the loop.
+        structlog: Any = sys.modules.get("structlog")
+        is_configured = getattr(structlog, "is_configured", None)  # another thread may be importing it just now
+        if is_configured is not None and is_configured():
+            logger = structlog.get_logger("kafkastatic")
             getattr(logger, level)(event, **self._identity, **fields)
         elif _standard.isEnabledFor(getattr(logging, level.upper())):
             pairs = " ".join(f"{key}={value!r}" for key, value in {**self._identity, **fields}.items())

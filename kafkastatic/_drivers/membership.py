@@ -6,7 +6,6 @@ There are no rules here: requests and callbacks are child tasks whose end is the
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,6 +14,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from kafkastatic._drivers import cancellation
 from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.log import EventLog
@@ -208,9 +208,8 @@ class MembershipDriver:
             try:
                 await callback()
             except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if anyio.current_effective_deadline() == -math.inf or (task is not None and task.cancelling()):
-                    raise  # this task's own
+                if cancellation.from_outside():
+                    raise
                 return _chained(RuntimeError("A rebalance callback was cancelled from within."), error)
             except Exception as error:
                 return error

@@ -6,23 +6,20 @@ Nothing of this costs per record: progress is sampled. Waiting for records never
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import anyio
 
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
+from kafkastatic.errors import MaxPollExceededError
 
 SAMPLES = 10
 """How often an interval is looked at: an expiry is noticed up to a tenth of it late."""
 
 
-class PollExpiry(NamedTuple):
-    """The record in hand (topic, partition, offset), and by how many seconds it was held too long when noticed."""
-
-    last: tuple[str, int, int] | None
-    excess: float
+Record = tuple[str, int, int]
+"""Topic, partition and offset."""
 
 
 class PollWatch:
@@ -30,6 +27,7 @@ class PollWatch:
 
     Attributes:
         expiry: how the interval was exceeded, until the application asks again.
+        oldest: of a handler that works on several records at once, since when on which; `None` without a handler.
 
     Args:
         exempt: whether nobody waits for this application, whose partitions are assigned by hand.
@@ -42,9 +40,11 @@ class PollWatch:
         consumption: Consumption,
         runtime: Runtime,
         exempt: Callable[[], bool],
-        expired: Callable[[PollExpiry], None],
+        expired: Callable[[MaxPollExceededError], None],
     ) -> None:
-        self.expiry: PollExpiry | None = None
+        self.expiry: MaxPollExceededError | None = None
+        self.oldest: Callable[[], tuple[float, Record] | None] | None = None
+        self._interval_ms = config.max_poll_interval_ms
         self._interval = config.max_poll_interval_ms / 1000
         self._step = min(self._interval / SAMPLES, config.heartbeat_interval_ms / 1000)
         self._consumption = consumption
@@ -58,12 +58,23 @@ class PollWatch:
         while True:
             await anyio.sleep(self._step)
             now = self._runtime.now()
+            if self.oldest is not None:
+                progress, since = None, now
+                oldest = self.oldest()
+                if oldest is not None and not self._exempt():
+                    self._look(now - oldest[0], oldest[1])
+                continue
             idle = consumption.waiting or self._exempt() or not len(consumption.positions)
             if idle or consumption.progress() != progress:
                 progress, since = consumption.progress(), now
-            elif now - since > self._interval and self.expiry is None:
-                self.expiry = PollExpiry(consumption.last_in_hand(), now - since - self._interval)
-                self._expired(self.expiry)
+            else:
+                self._look(now - since, consumption.last_in_hand())
+
+    def _look(self, held: float, record: Record | None) -> None:
+        excess = held - self._interval
+        if excess > 0 and self.expiry is None:
+            self.expiry = MaxPollExceededError(record, self._interval_ms, round(excess * 1000))
+            self._expired(self.expiry)
 
     def resumed(self) -> bool:
         """The application asks again: whether it had been too slow until now."""

@@ -26,6 +26,7 @@ class TopicsDriver:
 
     Args:
         subscribed: told when other topics match the pattern.
+        forget: drops partitions that vanished, where no group does it.
         moved: told when positions were added, dropped or begun again.
     """
 
@@ -38,6 +39,7 @@ class TopicsDriver:
         names: frozenset[str],
         *,
         subscribed: Callable[[frozenset[str]], None],
+        forget: Callable[[frozenset[TopicPartition]], None],
         moved: Callable[[], None],
     ) -> None:
         self.names = names
@@ -48,6 +50,7 @@ class TopicsDriver:
         self._consumption = consumption
         self._log = log
         self._subscribed = subscribed
+        self._forget = forget
         self._moved = moved
         self._present: set[str] = set()  # of those subscribed to or assigned
         self._ids: dict[str, bytes] = {}  # the last id that each of them had
@@ -118,7 +121,7 @@ class TopicsDriver:
         self._consumption.begin_again(recreated)
         if self.alone:
             self._left |= {tp: positions[tp] for tp in vanished}
-            self._consumption.forget(vanished)
+            self._forget(vanished)
         return bool(vanished or recreated)
 
     def _own_everything(self, snapshot: ClusterSnapshot) -> bool:

@@ -4,7 +4,8 @@ The list of a decoded batch and its one shared list iterator are the cursor: `as
 iterator with no further bookkeeping, and how far it came is read back from the iterator's length hint. Cutting the
 list ends the application's loop over it at the next step.
 
-A record counts as consumed when the next one is asked for.
+A record counts as consumed when the next one is asked for; in `handling`, when the handler is done with it and with
+all before it (`frontier.Progress`).
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Consumption:
     Attributes:
         cursor: what is being handed out now.
         asks: counts the asks for more records that reached us, to notice progress.
+        handling: a handler works on what is given out: asks consume nothing.
         waiting: the application waits for records.
         stopped: nothing more is handed out.
         freed: a buffer has room again; whoever tells the fetches of it sets it back.
@@ -85,6 +87,7 @@ class Consumption:
         self.positions = positions
         self.cursor: Cursor | None = None
         self.asks = 0
+        self.handling = False
         self.waiting = False
         self.stopped = False
         self.freed = False
@@ -97,6 +100,8 @@ class Consumption:
     def ask(self) -> None:
         """The application asks for the next record: everything handed out before is consumed."""
         self.asks += 1
+        if self.handling:
+            return
         cursor = self.cursor
         if cursor is not None and cursor.taken:
             self._settle(cursor)
@@ -139,6 +144,38 @@ class Consumption:
         if cursor.taken == cursor.size:
             self._end()
         return records
+
+    def give_out(self, cursor: Cursor) -> Held:
+        """All of a cursor's records for a handler, none of them begun; `end_handling` takes back what is not done."""
+        held = cursor.cut()
+        self._end()
+        cursor.state.open = True
+        return held
+
+    def begin_handling(self) -> None:
+        """What was handed out before is consumed by this ask; from now on `Progress` says what is.
+
+        Records that are deserialised are dropped and fetched again: a handler's are so when it is called.
+        """
+        self.ask()
+        if self.cursor is not None:
+            self._put_back()
+            self._in_hand.clear()
+        for state in self.positions:
+            if state.held is not None and state.held.converted:
+                state.move(state.handed)
+        self.handling = True
+
+    def end_handling(self) -> None:
+        """Whatever was given out and is not done is handed out again."""
+        self.handling = False
+        if self.cursor is not None:
+            self._put_back()
+        self._in_hand.clear()
+        for state in self.positions:
+            if state.open or state.handed > state.consumed:
+                state.open = False
+                state.go_back()
 
     def _open(self, state: PartitionState) -> Cursor | None:
         """The next records of a partition that has any; empty batches are passed over."""
@@ -216,6 +253,8 @@ class Consumption:
 
     def handed_offsets(self, partitions: Collection[TopicPartition] | None = None) -> dict[TopicPartition, int]:
         """What an explicit commit covers: everything handed out, where that is not committed yet."""
+        if self.handling:
+            return self.consumed_offsets(partitions)
         self.settle()
         return {
             state.tp: state.handed
@@ -293,6 +332,7 @@ class Consumption:
             if self.cursor is not None and self.cursor.state is state:
                 self._put_back()
             state.drop()
+            state.moves += 1  # a handler is not given the rest of what it was about to get
             self.freed = True
 
     def begin_again(self, recreated: Mapping[TopicPartition, TopicInfo]) -> None:

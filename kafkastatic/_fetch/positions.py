@@ -52,8 +52,10 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: another number after every seek and reset, never one that any state had before: an answer that was
-            asked for under another number is stale.
+        version: another number after whatever makes an answer asked for earlier stale: seeks, resets, and records that
+            cannot be read; never one that any state had before.
+        moves: counts seeks, resets and what befalls the topic alone, which make records that were handed out be of no
+            account.
         high_watermark, log_start: as the last fetch answer told them.
         retry_at: no fetch before this time.
         fed: the planner's count when it last got data for this partition.
@@ -79,6 +81,7 @@ class PartitionState:
         "held",
         "high_watermark",
         "log_start",
+        "moves",
         "open",
         "paused",
         "reborn",
@@ -105,6 +108,7 @@ class PartitionState:
         self.paused = False
         self.barred = False
         self.version = next(_versions)
+        self.moves = 0
         self.gone = False
         self.reborn = bool(topic and topic.former)
         self.former: OffsetAndMetadata | None = None
@@ -116,15 +120,22 @@ class PartitionState:
     def move(self, offset: int) -> None:
         """Go on at `offset`, whatever was fetched before."""
         self.drop()
+        self.moves += 1
         self.fetch_at = self.handed = self.consumed = offset
         self.reset = None
 
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
         self.drop()
+        self.moves += 1
         self.fetch_at = None
         self.consumed = self.handed
         self.reset = timestamp
+
+    def go_back(self) -> None:
+        """Hand out again what is not consumed."""
+        if self.fetch_at is not None:
+            self.move(self.consumed)
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""
@@ -206,6 +217,7 @@ class Positions:
         fresh.paused, fresh.barred = state.paused, state.barred
         fresh.reborn, fresh.former = True, state.committed or state.former
         state.drop()
+        state.moves += 1
         self._states[state.tp] = fresh
 
     def to_back(self, state: PartitionState) -> None:

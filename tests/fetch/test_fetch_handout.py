@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kafkastatic._drivers.handout import Deserializer, HandOut
+from kafkastatic._drivers.handout import Deserializer, Deserializers, HandOut
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import CorruptRecordError, DeserializationError, IllegalStateError
@@ -30,7 +30,12 @@ class Reader:
         self.asked = self.emptied = 0
         self.ended: BaseException | None = None
         self.hand_out = HandOut(
-            source, Runtime(), key, value, check=self._check, asked=self._count_asked, emptied=self._count_emptied
+            source,
+            Runtime(),
+            Deserializers(key, value),
+            check=self._check,
+            asked=self._count_asked,
+            emptied=self._count_emptied,
         )
 
     def _check(self) -> None:

@@ -144,6 +144,37 @@ async def test_a_topic_created_again_goes_on_at_what_was_committed_of_it(kafka, 
             assert (record.offset, record.value) == (3, b"new")
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ordering", ["partition", "key"])
+async def test_a_handler_goes_on_with_the_topic_that_was_created_again(kafka, group_id, ordering) -> None:
+    """What it works on is done, though never committed; then it is given the new topic's records, all of them."""
+    name, group = new_name(), group_id()
+    handled: list[bytes] = []
+    held = asyncio.Event()
+
+    async def handle(record: Any) -> None:
+        if record.value == b"old":
+            await held.wait()
+        handled.append(record.value)
+
+    async with raw(kafka) as peer:
+        await create(peer, name)
+        await write(peer, name, 0, [(b"k%d" % n, b"old", ()) for n in range(9)])
+        async with running(kafka.bootstrap, name, **(QUICK | {"group_id": group, "max_poll_records": 2})) as ours:
+            run = asyncio.create_task(ours.run(handle, ordering=ordering, concurrency=4))
+            await eventually(lambda: ours._client.consumption.handed_offsets())
+            await peer.delete_topic(name)
+            await create(peer, name)
+            await write(peer, name, 0, [b"new"] * 20)
+            await eventually(lambda: ours._client.positions.partitions() and next(iter(ours._client.positions)).reborn)
+            held.set()
+            await eventually(lambda: handled.count(b"new") == 20)
+            assert handled.count(b"old") < 9
+            await eventually(lambda: committed(peer, group, name, 20))
+            ours.stop()
+            await run
+
+
 # ── vanishing and growing ──
 
 

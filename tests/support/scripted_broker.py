@@ -20,9 +20,9 @@ import inspect
 import itertools
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ssl import SSLContext
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from kafkastatic._protocol.framing import decode_request, encode_response, request_class
 from kafkastatic._protocol.messages import REQUESTS
@@ -80,8 +80,7 @@ class _Peer(asyncio.Protocol):
         self._task: asyncio.Task[None]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
         self._broker.peers[self.number] = self
         self._task = asyncio.create_task(self._serve(), name=f"{TASK}:{self.number}")
 
@@ -200,11 +199,12 @@ class ScriptedBroker:
         for peer in self.peers.values():
             peer.transport.abort()
 
-    def append(self, topic: str, partition: int, *values: bytes) -> None:
-        """Write one batch of records, without keys."""
+    def append(self, topic: str, partition: int, *values: bytes, keys: Sequence[bytes | None] = ()) -> None:
+        """Write one batch of records, with these keys, or without."""
         log = self._log.setdefault((topic, partition), [])
         base = self.end(topic, partition)
-        batch = encode_batch([(None, value, (), 1_700_000_000_000) for value in values], base_offset=base)
+        pairs = zip(keys or itertools.repeat(None), values, strict=False)
+        batch = encode_batch([(key, value, (), 1_700_000_000_000) for key, value in pairs], base_offset=base)
         log.append((base + len(values), batch))
         self.happened()
 
