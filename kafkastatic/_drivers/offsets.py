@@ -9,6 +9,8 @@ import anyio
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
+from kafkastatic._fetch.resets import reset_for, timestamp_of
+from kafkastatic._fetch.transactions import ISOLATION
 from kafkastatic._group import committed
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
@@ -68,14 +70,12 @@ class OffsetsDriver:
         found: dict[TopicPartition, OffsetAndMetadata | None] = {}
         backoff = self._backoff()
         while True:
-            found |= await self._committed([tp for tp in partitions if tp not in found])
+            found |= (await self._committed([tp for tp in partitions if tp not in found])).offsets
             if all(tp in found for tp in partitions):
                 return found
             await anyio.sleep(backoff.next())
 
-    async def _committed(
-        self, partitions: Collection[TopicPartition]
-    ) -> dict[TopicPartition, OffsetAndMetadata | None]:
+    async def _committed(self, partitions: Collection[TopicPartition]) -> committed.Found:
         """As `committed`, without those whose topic the coordinator does not know by the id that we know."""
         assert self._coordinator is not None
         backoff = self._backoff()
@@ -91,9 +91,10 @@ class OffsetsDriver:
                 self.last_error = error
                 await anyio.sleep(backoff.next())
                 continue
-            found, unknown, failed = committed.parse(answer, topic_ids)
+            found = committed.parse(answer, topic_ids)
+            failed = found.code
             if failed == codes.NONE:
-                if unknown:
+                if found.unknown:
                     self._metadata.refresh_soon()
                 return found
             if not is_retriable(failed):
@@ -162,7 +163,11 @@ class OffsetsDriver:
         for (name, index), timestamp in wanted.items():
             topic = topics.setdefault(name, ListOffsetsTopic(name=name, partitions=[]))
             topic.partitions.append(ListOffsetsPartition(partition_index=index, timestamp=timestamp))
-        request = ListOffsetsRequest(replica_id=_CONSUMER, topics=list(topics.values()))
+        request = ListOffsetsRequest(
+            replica_id=_CONSUMER,
+            isolation_level=ISOLATION[self._config.isolation_level],
+            topics=list(topics.values()),
+        )
         try:
             answer = await self._pool.request(leader, request, Role.QUICK, timeout=self._timeout)
         except KafkaError as error:
@@ -195,8 +200,8 @@ class OffsetsDriver:
             found = await self._committed(list(versions))
             for state in fresh:
                 untouched = self._untouched(positions, state, versions[state.tp])
-                if untouched and state.reset is None and state.tp in found:
-                    self._start(state, found[state.tp])
+                if untouched and state.reset is None and state.tp in found.offsets:
+                    self._start(state, found.offsets[state.tp], by_id=found.by_id)
         else:
             for state in fresh:
                 self._start(state, None)
@@ -204,9 +209,17 @@ class OffsetsDriver:
 
     async def _look_up_resets(self, positions: Positions, states: Collection[PartitionState]) -> None:
         resets = {state.tp: (state, state.version) for state in states if state.fetch_at is None}
-        wanted = {tp: state.reset for tp, (state, _) in resets.items() if state.reset is not None}
+        config, wall = self._config, self._runtime.wall()
+        wanted = {
+            tp: timestamp_of(state.reset, config.reset_duration, wall)
+            for tp, (state, _) in resets.items()
+            if state.reset is not None
+        }
         found: dict[TopicPartition, OffsetAndTimestamp | None] = {}
         refused = await self._ask_leaders(wanted, found) if wanted else {}
+        young = {tp: LATEST for tp, end in found.items() if end is None}
+        if young:  # no record is as young as that
+            refused |= await self._ask_leaders(young, found)
         for tp in wanted:
             state, version = resets[tp]
             if not self._untouched(positions, state, version):
@@ -221,14 +234,15 @@ class OffsetsDriver:
         """Whether nobody sought or revoked the partition while we asked."""
         return positions.get(state.tp) is state and state.version == version and state.fetch_at is None
 
-    def _start(self, state: PartitionState, found: OffsetAndMetadata | None) -> None:
+    def _start(self, state: PartitionState, found: OffsetAndMetadata | None, *, by_id: bool = False) -> None:
         """Start at the committed offset, unless it is the last one of a topic that had the name before, which brokers
         without topic ids in commits may still have."""
         policy = self._config.auto_offset_reset
-        if found is not None and not (state.former and state.former.offset == found.offset):
-            state.move(found.offset)
+        former = state.former is not None and found is not None and state.former.offset == found.offset and not by_id
+        if found is not None and not former:
+            state.go_on(found)
             state.committed = found
         elif policy == "none":
             state.error = NoOffsetForPartitionError(state.tp.topic, state.tp.partition, self._config.group_id)
         else:
-            state.reset = EARLIEST if policy == "earliest" or state.reborn else LATEST
+            state.reset = EARLIEST if state.reborn else reset_for(policy)

@@ -8,10 +8,12 @@ is asked for.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 
+from kafkastatic._fetch.epochs import UNKNOWN, Epochs
 from kafkastatic._records import ConsumerRecord, RawBatch
 from kafkastatic.errors import IllegalStateError, KafkaError
 from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, TopicInfo, TopicPartition
@@ -52,12 +54,16 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: another number after whatever makes an answer asked for earlier stale: seeks, resets, and records that
-            cannot be read; never one that any state had before.
+        version: another number after whatever makes an answer asked for earlier stale: seeks, resets, records that
+            cannot be read, and a new leader; never one that any state had before.
         moves: counts seeks, resets and what befalls the topic alone, which make records that were handed out be of no
             account.
-        high_watermark, log_start: as the last fetch answer told them.
-        retry_at: no fetch before this time.
+        high_watermark, log_start: as the last fetch answer told them; with `isolation_level="read_committed"` the
+            former is the last stable offset: nothing behind it can be read yet.
+        retry_at, retry_node: no fetch from this broker before this time.
+        replica, replica_until: whom to ask instead of the leader, and how long (see `sources`).
+        epochs: the leader epochs of what was fetched; `epochs.before(offset)` belongs to a position, or a commit.
+        proven: the highest leader epoch under which `fetch_at` is known to continue the log.
         fed: the planner's count when it last got data for this partition.
         topic_id: of the topic that all these offsets are of (KIP-516); all zero while that is not known.
         gone: the topic was deleted: nothing is fetched or committed any more.
@@ -72,6 +78,7 @@ class PartitionState:
         "buffered",
         "committed",
         "consumed",
+        "epochs",
         "error",
         "fed",
         "fetch_at",
@@ -84,9 +91,13 @@ class PartitionState:
         "moves",
         "open",
         "paused",
+        "proven",
         "reborn",
+        "replica",
+        "replica_until",
         "reset",
         "retry_at",
+        "retry_node",
         "topic_id",
         "tp",
         "version",
@@ -114,15 +125,30 @@ class PartitionState:
         self.former: OffsetAndMetadata | None = None
         self.high_watermark: int | None = None
         self.log_start: int | None = None
-        self.retry_at = 0.0
+        self.retry_at = -math.inf
+        self.retry_node = -1
+        self.replica: int | None = None
+        self.replica_until = 0.0
         self.fed = 0
+        self.epochs = Epochs()
+        self.proven = -1
 
-    def move(self, offset: int) -> None:
-        """Go on at `offset`, whatever was fetched before."""
+    def move(self, offset: int, epoch: int = UNKNOWN) -> None:
+        """Go on at `offset`, whatever was fetched before.
+
+        Args:
+            epoch: the leader epoch of the record before it, where that is known.
+        """
         self.drop()
         self.moves += 1
         self.fetch_at = self.handed = self.consumed = offset
         self.reset = None
+        self.epochs.restart(epoch)
+        self.proven = -1
+
+    def go_on(self, committed: OffsetAndMetadata) -> None:
+        """Go on where a commit says."""
+        self.move(committed.offset, committed.leader_epoch)
 
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
@@ -135,26 +161,57 @@ class PartitionState:
     def go_back(self) -> None:
         """Hand out again what is not consumed."""
         if self.fetch_at is not None:
-            self.move(self.consumed)
+            self.return_to(self.consumed)
+
+    def return_to(self, offset: int) -> None:
+        """Go on at an offset up to which, or beyond which, this log was fetched already: its epochs stay known."""
+        self.drop()
+        self.moves += 1
+        self.fetch_at = self.handed = self.consumed = offset
+
+    def cut_at(self, offset: int, epoch: int) -> None:
+        """The log was cut at `offset`, and goes on there with other records; what is in hand from before it stays so.
+
+        Args:
+            epoch: the leader epoch of the record before it.
+        """
+        self.drop()
+        self.moves += 1
+        self.fetch_at = self.handed = offset
+        self.consumed = min(self.consumed, offset)
+        self.epochs.cut(offset, epoch)
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""
-        self.version = next(_versions)
+        self.outdate()
         self.buffer.clear()
         self.buffered = 0
         self.held = self.error = None
         if self.fetch_at is not None:
             self.fetch_at = self.handed
 
+    def outdate(self) -> None:
+        """Answers under way become stale."""
+        self.version = next(_versions)
+
     def push(self, batch: RawBatch) -> None:
         self.buffer.append(batch)
         self.buffered += batch.size
+        if self.fetch_at is not None:
+            self.epochs.begin(self.fetch_at, batch.leader_epoch, self.consumed)
         self.fetch_at = batch.next_offset
 
     def pop(self) -> RawBatch:
         batch = self.buffer.popleft()
         self.buffered -= batch.size
         return batch
+
+    def hold_off(self, node: int, until: float) -> None:
+        """Do not fetch from this broker before `until`; another one that takes over may be asked at once."""
+        self.retry_node, self.retry_at = node, until
+
+    def held_off(self, node: int, now: float) -> bool:
+        return self.retry_node == node and self.retry_at > now
 
     @property
     def lag(self) -> int | None:
@@ -204,6 +261,14 @@ class Positions:
     def put_back(self, state: PartitionState) -> None:
         """A partition that was removed goes on as it was."""
         self._states[state.tp] = state
+
+    def with_epochs(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Offsets to commit, each with the leader epoch of the record before it (KIP-320)."""
+        found: dict[TopicPartition, OffsetAndMetadata] = {}
+        for tp, offset in offsets.items():
+            state = self._states.get(tp)
+            found[tp] = OffsetAndMetadata(offset, "", UNKNOWN if state is None else state.epochs.before(offset))
+        return found
 
     def remove(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in partitions:

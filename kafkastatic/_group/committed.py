@@ -13,7 +13,7 @@ from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchRequestTopics,
     OffsetFetchResponse,
 )
-from kafkastatic.types import OffsetAndMetadata, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, TopicPartition
 
 ONE_GROUP = 7
 """The last version that asks for one group only."""
@@ -30,11 +30,13 @@ class Found(NamedTuple):
         offsets: the committed offset of each partition that was answered, `None` where there is none.
         unknown: partitions whose topic the coordinator does not know by its id.
         code: what else went wrong, 0 if nothing.
+        by_id: the offsets are sure to be of the topics with the ids that we know.
     """
 
     offsets: dict[TopicPartition, OffsetAndMetadata | None]
     unknown: frozenset[TopicPartition]
     code: int
+    by_id: bool = False
 
 
 def request(
@@ -75,4 +77,5 @@ def parse(answer: OffsetFetchResponse, topic_ids: Mapping[str, bytes] | None) ->
             failed = failed or entry.error_code
             value = OffsetAndMetadata(entry.committed_offset, entry.metadata or "", entry.committed_leader_epoch)
             offsets[tp] = value if value.offset >= 0 else None
-    return Found(offsets, frozenset(unknown), failed)
+    by_id = any(topic.topic_id != NO_TOPIC_ID for group in answer.groups for topic in group.topics)
+    return Found(offsets, frozenset(unknown), failed, by_id)

@@ -24,6 +24,9 @@ class Connection:
     Args:
         address: `"host:port"`, for messages.
         client_id: sent with every request.
+
+    Attributes:
+        throttled_until: the broker reads nothing from it before (KIP-219); kept here for whoever sends.
     """
 
     def __init__(self, address: str, client_id: str) -> None:
@@ -34,6 +37,7 @@ class Connection:
         self._waiters: dict[int, asyncio.Future[bytearray]] = {}
         self._last_id = 0
         self._dead: KafkaError | None = None
+        self.throttled_until = 0.0
 
     def factory(self) -> FrameProtocol:
         return self._protocol

@@ -90,9 +90,11 @@ def test_the_servers_have_to_be_named() -> None:
         ("enable_auto_commit", "false", "must be True or False, got 'false'"),
         ("enable_auto_commit", 0, "must be True or False, got 0"),
         ("check_crcs", None, "must be True or False, got None"),
-        ("auto_offset_reset", "newest", "must be 'latest', 'earliest' or 'none', got 'newest'"),
-        ("auto_offset_reset", None, "must be 'latest', 'earliest' or 'none', got None"),
-        ("auto_offset_reset", [], "must be 'latest', 'earliest' or 'none', got []"),
+        ("auto_offset_reset", "newest", "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got 'newest'"),
+        ("auto_offset_reset", None, "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got None"),
+        ("auto_offset_reset", [], "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got []"),
+        ("isolation_level", "committed", "must be 'read_uncommitted' or 'read_committed', got 'committed'"),
+        ("isolation_level", 1, "must be 'read_uncommitted' or 'read_committed', got 1"),
         ("ssl_context", True, "must be an ssl.SSLContext, got True"),
         ("partition_assignment_strategy", None, "must be a name, an Assignor, or several, got None"),
         ("partition_assignment_strategy", ["range", 5], "must be a name, an Assignor, or several, got ['range', 5]"),
@@ -109,6 +111,12 @@ def test_servers_of_a_wrong_type_are_told(value: object) -> None:
         ConsumerConfig.from_mapping({"bootstrap_servers": value})
 
 
+@pytest.mark.parametrize("value", ["REBOOTSTRAP", "", None])
+def test_a_recovery_strategy_is_one_of_two(value: object) -> None:
+    assert "metadata_recovery_strategy must be 'rebootstrap' or 'none'" in refused(metadata_recovery_strategy=value)
+    assert ConsumerConfig(bootstrap_servers="b", metadata_recovery_strategy="none").metadata_recovery_strategy == "none"
+
+
 # ── ranges, and what contradicts what ──
 
 SMALLEST = {
@@ -119,6 +127,7 @@ SMALLEST = {
     "reconnect_backoff_ms": 0,
     "reconnect_backoff_max_ms": 0,
     "drain_timeout_ms": 0,
+    "metadata_recovery_rebootstrap_trigger_ms": 0,
 }
 NUMBERS = sorted(field.name for field in attrs.fields(ConsumerConfig) if "int" in str(field.type).split(" | "))
 

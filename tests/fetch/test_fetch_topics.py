@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kafkastatic._fetch.answers import Ask, Outcome
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.plan import Planner
 from kafkastatic._fetch.positions import EARLIEST, PartitionState, Positions
@@ -32,6 +33,16 @@ def reading(topic_id: bytes = OLD, *starts: int) -> Consumption:
     for state, start in zip(positions, starts, strict=True):
         state.move(start)
     return Consumption(positions, check_crcs=True, max_decompressed=1 << 20)
+
+
+def planner_of(positions: Positions) -> Planner:
+    return Planner(ConsumerConfig(bootstrap_servers="b1", auto_offset_reset="latest"), positions, lambda _: 0.1)
+
+
+def asked(planner: Planner, snapshot: ClusterSnapshot) -> Ask:
+    plan = planner.plan(1, planner.sources(snapshot, 0.0), snapshot, 0.0)
+    assert plan is not None
+    return planner.ask(plan, snapshot)
 
 
 def follow(source: Consumption, snapshot: ClusterSnapshot) -> Changes:
@@ -64,8 +75,9 @@ def test_a_deleted_topic_is_told_once_and_neither_fetched_nor_committed(snapshot
     assert follow(source, snapshot) == Changes(frozenset({A, B}), {})
     assert follow(source, snapshot) == Changes(frozenset(), {})
 
-    planner = Planner(ConsumerConfig(bootstrap_servers="b1"), source.positions, lambda: 0.1)
-    assert (planner.leaders(snapshot), planner.leaders(orders(OLD)), planner.leaderless(snapshot)) == ({}, {}, False)
+    planner = planner_of(source.positions)
+    assert (planner.sources(snapshot, 0.0), planner.sources(orders(OLD), 0.0)) == ({}, {})
+    assert not planner.leaderless(snapshot)
     assert source.in_hand() == {A: 1}
     assert next(loop, None) is None
     assert source.in_hand() == {}
@@ -135,16 +147,15 @@ def test_a_partition_that_the_new_topic_does_not_have_is_gone_until_it_does() ->
 def test_a_fetch_of_the_old_topic_is_not_taken_for_the_new_one() -> None:
     """Its answer may arrive when the new one already stands at the very offset that it was asked for."""
     source = reading(OLD, 0)
-    planner = Planner(ConsumerConfig(bootstrap_servers="b1"), source.positions, lambda: 0.1)
-    ask = planner.plan(list(source.positions), orders(OLD), 0.0)
-    assert ask is not None
+    planner = planner_of(source.positions)
+    ask = asked(planner, orders(OLD))
     follow(source, orders(NEW))
     source.positions[A].move(0)
 
     data = PartitionData(partition_index=0, records=batch(0, 3), high_watermark=3)
     answer = FetchResponse(responses=[FetchableTopicResponse(topic_id=OLD, partitions=[data])])
 
-    assert planner.take(ask, answer, 0.1) == set()
+    assert planner.take(ask, answer, 0.1) == Outcome()
     assert source.positions[A].buffered == 0
 
 
@@ -155,9 +166,8 @@ def test_an_offset_behind_the_end_of_a_topic_that_was_created_again_leads_to_its
     state = positions[A]
     assert state.reborn
     state.move(500)
-    planner = Planner(ConsumerConfig(bootstrap_servers="b1", auto_offset_reset="latest"), positions, lambda: 0.1)
-    ask = planner.plan([state], orders(NEW), 0.0)
-    assert ask is not None
+    planner = planner_of(positions)
+    ask = asked(planner, orders(NEW))
     data = PartitionData(partition_index=0, error_code=1)
     planner.take(ask, FetchResponse(responses=[FetchableTopicResponse(topic_id=NEW, partitions=[data])]), 0.1)
 

@@ -74,7 +74,7 @@ def test_an_answer_by_id() -> None:
     ]
     answer = OffsetFetchResponse(groups=[OffsetFetchResponseGroup(group_id=GROUP, topics=topics)])
 
-    assert parse(answer, IDS) == Found({O0: OffsetAndMetadata(7), O1: None}, frozenset({REFUNDS}), 0)
+    assert parse(answer, IDS) == Found({O0: OffsetAndMetadata(7), O1: None}, frozenset({REFUNDS}), 0, by_id=True)
 
 
 def test_an_error_of_the_group_or_of_a_partition_is_told() -> None:
