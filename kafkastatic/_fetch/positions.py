@@ -171,6 +171,7 @@ class PartitionState:
         Args:
             epoch: the leader epoch of the record before it.
         """
+        self._jump()  # what is committed may be ahead of a log that is shorter now
         self.drop()
         self.moves += 1
         self.fetch_at = self.handed = offset
