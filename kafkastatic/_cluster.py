@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -14,7 +14,7 @@ from kafkastatic._protocol.messages.metadata import (
     MetadataResponse,
     MetadataResponseTopic,
 )
-from kafkastatic.types import Broker, ClusterSnapshot, PartitionInfo, TopicInfo
+from kafkastatic.types import Broker, ClusterSnapshot, PartitionInfo, TopicInfo, TopicPartition
 
 NO_TOPIC_ID = bytes(16)
 
@@ -29,8 +29,11 @@ def merge(old: ClusterSnapshot, answer: MetadataResponse) -> ClusterSnapshot:
     """The snapshot after an answer.
 
     Topics that the answer does not name keep their entry. A topic in a passing error keeps its old partitions; a
-    partition whose answer has an older leader epoch than the one known keeps its known leader (KIP-320).
+    partition whose answer has an older leader epoch than the one known keeps its known leader (KIP-320). Of another
+    cluster, that the bootstrap servers lead to by now, nothing was known.
     """
+    if old.cluster_id and answer.cluster_id and old.cluster_id != answer.cluster_id:
+        old = ClusterSnapshot()
     topics = dict(old.topics)
     for topic in answer.topics:
         if topic.name is not None:
@@ -53,10 +56,32 @@ def _topic(topic: MetadataResponseTopic, old: TopicInfo | None) -> TopicInfo:
     partitions: dict[int, PartitionInfo] = {}
     for entry in topic.partitions:
         index = entry.partition_index
-        info = PartitionInfo(index, entry.leader_id, entry.leader_epoch, entry.error_code)
+        replicas = tuple(node for node in entry.replica_nodes if node not in entry.offline_replicas)
+        info = PartitionInfo(index, entry.leader_id, entry.leader_epoch, entry.error_code, replicas)
         known = old.partitions.get(index) if old is not None and same else None
         partitions[index] = known if known and known.leader_epoch > info.leader_epoch >= 0 else info
     return TopicInfo(topic.name, topic.topic_id, partitions, codes.NONE, topic.is_internal)
+
+
+def led_by(
+    old: ClusterSnapshot, leaders: Mapping[TopicPartition, tuple[int, int]], brokers: Iterable[Broker]
+) -> ClusterSnapshot:
+    """The snapshot after news of leaders, each with its epoch, that came along with another answer (KIP-951).
+
+    Only what is newer than what is known counts, and only a leader whose address is known.
+    """
+    told = {broker.node_id: broker for broker in brokers}
+    nodes, topics = dict(old.brokers), dict[str, dict[int, PartitionInfo]]()
+    for (name, index), (leader, epoch) in leaders.items():
+        info = old.topics[name].partitions.get(index) if name in old.topics else None
+        broker = told.get(leader, nodes.get(leader))
+        if info is None or epoch <= info.leader_epoch or broker is None:
+            continue
+        nodes[leader] = broker
+        partitions = topics.get(name) or topics.setdefault(name, dict(old.topics[name].partitions))
+        partitions[index] = attrs.evolve(info, leader=leader, leader_epoch=epoch, error_code=codes.NONE)
+    evolved = {name: attrs.evolve(old.topics[name], partitions=partitions) for name, partitions in topics.items()}
+    return attrs.evolve(old, brokers=nodes, topics={**old.topics, **evolved}) if evolved else old
 
 
 def missing(snapshot: ClusterSnapshot, topics: Iterable[str]) -> dict[str, int]:

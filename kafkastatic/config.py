@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 AutoOffsetReset = Literal["latest", "earliest", "none"]
+RecoveryStrategy = Literal["rebootstrap", "none"]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -62,6 +63,11 @@ _optional_text = attrs.validators.optional(_text)
 def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(AutoOffsetReset):
         raise ConfigError(f"{attribute.name} must be 'latest', 'earliest' or 'none', got {value!r}.")
+
+
+def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(RecoveryStrategy):
+        raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
 
 
 def _protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -209,6 +215,8 @@ class ConsumerConfig:
     request_timeout_ms: int = _number(30_000, 1)
     default_api_timeout_ms: int = _number(60_000, 1)
     metadata_max_age_ms: int = _number(300_000, 1)
+    metadata_recovery_strategy: RecoveryStrategy = attrs.field(default="rebootstrap", validator=_strategy)
+    metadata_recovery_rebootstrap_trigger_ms: int = _number(300_000)
     retry_backoff_ms: int = _number(100)
     retry_backoff_max_ms: int = _number(1_000)
     reconnect_backoff_ms: int = _number(50)
@@ -368,6 +376,8 @@ class ConsumerOptions(TypedDict, total=False):
     request_timeout_ms: int
     default_api_timeout_ms: int
     metadata_max_age_ms: int
+    metadata_recovery_strategy: RecoveryStrategy
+    metadata_recovery_rebootstrap_trigger_ms: int
     retry_backoff_ms: int
     retry_backoff_max_ms: int
     reconnect_backoff_ms: int

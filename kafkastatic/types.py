@@ -129,12 +129,18 @@ class Broker:
 
 @attrs.frozen
 class PartitionInfo:
-    """A partition as the last metadata answer described it. `leader` is -1 while there is none."""
+    """A partition as the last metadata answer described it.
+
+    Attributes:
+        leader: -1 while there is none.
+        replicas: the brokers that hold it and were online.
+    """
 
     partition: int
     leader: int
     leader_epoch: int = -1
     error_code: int = 0
+    replicas: tuple[int, ...] = ()
 
 
 @attrs.frozen

@@ -25,6 +25,7 @@ from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollWatch
 from kafkastatic._drivers.producing import Producer
+from kafkastatic._drivers.throttling import ThrottleReport
 from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
@@ -76,7 +77,7 @@ class Client:
         self.deserializers = deserializers
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
-        self.pool = Pool(config, runtime, refused=self._login_refused)
+        self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log), refused=self._login_refused)
         self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
         self.positions = Positions()
         self.consumption = Consumption(

@@ -1,4 +1,4 @@
-"""Fetches ahead of the application: one loop per broker that leads an assigned partition."""
+"""Fetches ahead of the application: one loop per broker that serves an assigned partition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from anyio.abc import TaskGroup
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
-from kafkastatic._fetch.plan import Ask, Need, Planner
+from kafkastatic._fetch.answers import Ask, Need, Outcome
+from kafkastatic._fetch.plan import Planner, Sources
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
@@ -52,8 +53,8 @@ class FetchDriver:
         self._runtime = runtime
         self._log = log
         self._arrived = arrived
-        self._retry = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, runtime.random)
-        self._planner = Planner(config, positions, self._retry.next)
+        self._retries: dict[int, Backoff] = {}
+        self._planner = Planner(config, positions, lambda node: self._retry(node).next())
         self._wake = anyio.Event()
         self._replan = anyio.Event()
         self._running: set[int] = set()
@@ -76,14 +77,25 @@ class FetchDriver:
             while True:
                 replan = self._replan
                 self._start_loops(tasks)
-                await replan.wait()
+                with anyio.CancelScope(deadline=self._planner.next_change(self._runtime.now())):
+                    await replan.wait()
 
     def _start_loops(self, tasks: TaskGroup) -> None:
-        for node_id in self._planner.leaders(self._metadata.snapshot).keys() - self._running:
+        for node_id in self._sources().keys() - self._running:
             self._running.add(node_id)
             tasks.start_soon(self._fetch_from, node_id, name=f"kafkastatic:fetch:{node_id}")
         if self._planner.leaderless(self._metadata.snapshot):
             self._metadata.refresh_soon()
+
+    def _sources(self) -> Sources:
+        return self._planner.sources(self._metadata.snapshot, self._runtime.now())
+
+    def _retry(self, node_id: int) -> Backoff:
+        config = self._config
+        if node_id not in self._retries:
+            backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self._runtime.random)
+            self._retries[node_id] = backoff
+        return self._retries[node_id]
 
     async def _resolve(self) -> None:
         """Look up where partitions start, whenever there are any that do not know."""
@@ -110,52 +122,71 @@ class FetchDriver:
                     await replan.wait()
 
     async def _fetch_from(self, node_id: int) -> None:
-        """Fetch from one broker for as long as it leads any assigned partition."""
+        """Fetch from one broker for as long as it serves any assigned partition."""
         try:
             while True:
+                await self._throttle(node_id)
                 wake = self._wake
-                states = self._planner.leaders(self._metadata.snapshot).get(node_id)
-                if not states:
+                sources = self._sources()
+                if node_id not in sources:
                     return
-                ask = self._planner.plan(states, self._metadata.snapshot, self._runtime.now())
-                if ask is not None and not ask.complete:
+                plan = self._planner.plan(node_id, sources, self._runtime.now())
+                if plan is not None and not plan.complete:
                     with anyio.move_on_after(FULL_BUFFER_PAUSE):
                         await wake.wait()
-                    states = self._planner.leaders(self._metadata.snapshot).get(node_id, [])
-                    ask = self._planner.plan(states, self._metadata.snapshot, self._runtime.now())
-                if ask is None:
-                    pauses = [state.retry_at - self._runtime.now() for state in states]
+                    sources = self._sources()
+                    plan = self._planner.plan(node_id, sources, self._runtime.now())
+                if plan is None:
+                    pauses = [state.retry_at - self._runtime.now() for state in sources.get(node_id, ())]
                     pause = min((pause for pause in pauses if pause > 0), default=_IDLE_LOOK)
                     with anyio.move_on_after(pause):
                         await wake.wait()
                     continue
-                if not ask.complete:
+                ask = self._planner.ask(plan, self._metadata.snapshot)
+                if not plan.complete:
                     ask.request.max_wait_ms = min(ask.request.max_wait_ms, round(FULL_BUFFER_PAUSE * 1000))
-                await self._fetch(node_id, ask)
+                await self._fetch(ask)
         finally:
             self._running.discard(node_id)
-            self.replan()  # it may lead again by now
+            self.replan()  # it may serve some again by now
 
-    async def _fetch(self, node_id: int, ask: Ask) -> None:
+    async def _throttle(self, node_id: int) -> None:
+        """Ask nothing while the broker would not listen; what is asked then is planned then."""
+        pause = self._pool.throttled(node_id, Role.FETCH)
+        if pause > 0:
+            await anyio.sleep(pause)
+
+    async def _fetch(self, ask: Ask) -> None:
         timeout = self._config.request_timeout_ms / 1000
         try:
-            answer = await self._pool.request(node_id, ask.request, Role.FETCH, timeout=timeout, cap=ask.cap)
-            needs = self._planner.take(ask, answer, self._runtime.now())
+            answer = await self._pool.request(ask.node, ask.request, Role.FETCH, timeout=timeout, cap=ask.cap)
         except KafkaError as error:
-            self._log.warning("fetch_failed", broker=node_id, error=str(error))
-            self._planner.failed(ask, self._runtime.now())
-            self._metadata.refresh_soon()
-            if not error.retriable:
-                for tp in ask.asked:
-                    state = self._positions.get(tp)
-                    if state is not None:
-                        state.error = error
-                self._arrived()
+            self._failed(ask, error)
             return
-        if Need.METADATA in needs:
+        try:
+            outcome = self._planner.take(ask, answer, self._runtime.now())
+        except KafkaError as error:
+            self._failed(ask, error)
+            return
+        if not outcome.needs and not outcome.leaders:
+            self._retry(ask.node).reset()
+        self._follow(outcome)
+
+    def _failed(self, ask: Ask, error: KafkaError) -> None:
+        self._log.warning("fetch_failed", broker=ask.node, error=str(error))
+        outcome = self._planner.no_answer(ask, self._runtime.now())
+        if not error.retriable:
+            for asked in ask.asked.values():
+                asked.state.error = error
+        self._follow(outcome)
+
+    def _follow(self, outcome: Outcome) -> None:
+        if outcome.leaders:
+            taken = self._metadata.led_by(outcome.leaders, outcome.brokers)
+            if not outcome.leaders.keys() <= taken:
+                outcome.needs.add(Need.METADATA)
+        if Need.METADATA in outcome.needs:
             self._metadata.refresh_soon()
-        elif not needs:
-            self._retry.reset()
-        if Need.OFFSETS in needs:
+        if outcome.needs & {Need.OFFSETS, Need.SOURCES}:
             self.replan()
         self._arrived()

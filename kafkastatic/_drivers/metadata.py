@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import anyio
 
@@ -10,11 +10,12 @@ from kafkastatic import _cluster
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool
+from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.messages.metadata import MetadataResponse
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaError
-from kafkastatic.types import ClusterSnapshot
+from kafkastatic.types import Broker, ClusterSnapshot, TopicPartition
 
 Watcher = Callable[[ClusterSnapshot], None]
 
@@ -36,6 +37,7 @@ class MetadataDriver:
         self._watchers: list[Watcher] = []
         self._wanted = anyio.Event()
         self._lock = anyio.Lock()
+        self._asked_since: float | None = None  # no metadata since then, though asked for
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher` with every new snapshot."""
@@ -54,13 +56,45 @@ class MetadataDriver:
 
     async def refresh(self) -> None:
         """Ask now. Raises `BrokerUnreachableError` if no broker answers usefully within `request_timeout_ms`."""
+        now = self._runtime.now()
+        self._asked_since = now if self._asked_since is None else self._asked_since
+        trigger = self._config.metadata_recovery_rebootstrap_trigger_ms / 1000
+        if now - self._asked_since > trigger and self.snapshot.brokers:
+            self._rebootstrap(f"no metadata for {now - self._asked_since:.3g} s")
+            self._asked_since = now
         timeout = self._config.request_timeout_ms / 1000
         async with self._lock:
             asked = _cluster.request(self._topics, allow_auto_create=self._config.allow_auto_create_topics)
             answer, address = await self._pool.request_any(asked, timeout=timeout)
+        if answer.error_code == codes.REBOOTSTRAP_REQUIRED:
+            self._rebootstrap(f"{address} demands it")
+            raise BrokerUnreachableError(f"{address} says that it is no longer of the cluster known.", address=address)
         if not answer.brokers:
             raise BrokerUnreachableError(f"{address} does not know the cluster's brokers yet.", address=address)
         self._take(answer, address)
+
+    def _rebootstrap(self, why: str) -> None:
+        """Forget the cluster and begin at the bootstrap servers (KIP-899, KIP-1102), where that is wanted."""
+        if self._config.metadata_recovery_strategy == "rebootstrap":
+            self._log.warning("rebootstrapping", reason=why)
+            self._pool.rebootstrap()
+
+    def led_by(
+        self, leaders: Mapping[TopicPartition, tuple[int, int]], brokers: Iterable[Broker]
+    ) -> frozenset[TopicPartition]:
+        """Take over who leads partitions by now, and in which epoch, as told along with another answer (KIP-951).
+
+        Returns:
+            The partitions of which we know as much, or more, now.
+        """
+        before, after = self.snapshot, _cluster.led_by(self.snapshot, leaders, brokers)
+        if after is not before:
+            for node_id in {leader for leader, _ in leaders.values()} & after.brokers.keys():
+                if after.brokers[node_id] != before.brokers.get(node_id):
+                    self._pool.add(after.brokers[node_id])
+            self._show(after)
+        known = {tp: after.leader(tp) for tp in leaders}
+        return frozenset(tp for tp, info in known.items() if info and info.leader_epoch >= leaders[tp][1])
 
     async def run(self) -> None:
         """Refresh on request and on age, for ever.
@@ -88,8 +122,15 @@ class MetadataDriver:
             await anyio.sleep(backoff.next())
 
     def _take(self, answer: MetadataResponse, address: str) -> None:
-        self.snapshot = _cluster.merge(self.snapshot, answer)
-        self._pool.update(self.snapshot.brokers.values(), advertised_by=address)
+        self._asked_since = None
+        if self.snapshot.brokers and not self._pool.knows(address):
+            self._log.warning("rebootstrapped", address=address, cluster_id=answer.cluster_id)
+        snapshot = _cluster.merge(self.snapshot, answer)
+        self._pool.update(snapshot.brokers.values(), advertised_by=address)
+        self._show(snapshot)
+
+    def _show(self, snapshot: ClusterSnapshot) -> None:
+        self.snapshot = snapshot
         for watcher in self._watchers:
             watcher(self.snapshot)
 

@@ -1,20 +1,17 @@
-"""What to fetch from which broker next, and what its answer means for each partition."""
+"""What to fetch from which broker next: which partitions, how much, and what of it has to be said."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
-from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.faults import error_for, is_retriable
-from kafkastatic._protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData
-from kafkastatic._records import split
+from kafkastatic._fetch.answers import Answers, Ask, Outcome
+from kafkastatic._fetch.positions import PartitionState, Positions
+from kafkastatic._fetch.sessions import FetchSession, Wanted
+from kafkastatic._fetch.sources import next_change, source, stays_with
+from kafkastatic._protocol.messages.fetch import FetchRequest, FetchResponse
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import CorruptRecordError, OffsetOutOfRangeError
 from kafkastatic.types import ClusterSnapshot, TopicPartition
 
 NAMES_ONLY = 12
@@ -22,209 +19,158 @@ NAMES_ONLY = 12
 
 _NO_TOPIC_ID = bytes(16)
 
-_STALE_METADATA = frozenset(
-    {
-        codes.NOT_LEADER_OR_FOLLOWER,
-        codes.FENCED_LEADER_EPOCH,
-        codes.UNKNOWN_LEADER_EPOCH,
-        codes.UNKNOWN_TOPIC_OR_PARTITION,
-        codes.UNKNOWN_TOPIC_ID,
-        codes.INCONSISTENT_TOPIC_ID,
-        codes.REPLICA_NOT_AVAILABLE,
-        codes.LEADER_NOT_AVAILABLE,
-        codes.KAFKA_STORAGE_ERROR,
-        codes.OFFSET_NOT_AVAILABLE,
-    }
-)
-
-
-class Need(enum.Enum):
-    """What the driver has to do after an answer."""
-
-    METADATA = "metadata"  # a leader moved
-    OFFSETS = "offsets"  # a partition's start has to be looked up
+Sources = Mapping[int, Sequence[PartitionState]]
+"""The partitions to fetch, by the broker to ask."""
 
 
 @attrs.frozen
-class Ask:
-    """One fetch request as planned.
+class Plan:
+    """What to ask a broker now. Making one changes nothing.
 
     Attributes:
-        asked: for each partition its version and offset at the time, to tell a stale answer.
-        cap: the highest version of Fetch that can say it.
         complete: no partition of this broker had to be left out because its buffer is full.
+        rack: where we are, unless a leader must not send us to a replica.
+        max_wait_ms: how long the broker may wait for data.
     """
 
-    request: FetchRequest
-    asked: Mapping[TopicPartition, tuple[int, int]]
-    names: Mapping[bytes, str]
-    cap: int | None
+    node: int
+    states: Sequence[PartitionState]
+    max_bytes: int
     complete: bool
+    rack: str
+    max_wait_ms: int
 
 
 class Planner:
-    """Plans the fetches of one consumer."""
+    """Plans the fetches of one consumer; for each broker one request at a time."""
 
-    def __init__(self, config: ConsumerConfig, positions: Positions, backoff: Callable[[], float]) -> None:
+    def __init__(self, config: ConsumerConfig, positions: Positions, backoff: Callable[[int], float]) -> None:
         self._config = config
         self._positions = positions
-        self._backoff = backoff
-        self._fed = 0
+        self._answers = Answers(config, positions, backoff)
+        self._sessions: dict[int, FetchSession] = {}
+        self._in_flight: dict[int, int] = {}  # the bytes that each broker may be about to send
 
-    def leaders(self, snapshot: ClusterSnapshot) -> dict[int, list[PartitionState]]:
-        """The partitions to fetch, by the broker to ask."""
+    def sources(self, snapshot: ClusterSnapshot, now: float) -> Sources:
         found: dict[int, list[PartitionState]] = {}
         for state in self._positions:
-            leader = _leader(snapshot, state.tp)
-            if leader is not None:
-                found.setdefault(leader, []).append(state)
+            node = source(state, snapshot, now)
+            if node is not None:
+                found.setdefault(node, []).append(state)
         return found
 
     def leaderless(self, snapshot: ClusterSnapshot) -> bool:
-        return any(_leader(snapshot, state.tp) is None for state in self._positions)
+        """Whether somebody has to look for the leader of a partition."""
+        infos = (snapshot.leader(state.tp) for state in self._positions)
+        return any(info is None or info.leader not in snapshot.brokers for info in infos)
 
-    def plan(self, states: Iterable[PartitionState], snapshot: ClusterSnapshot, now: float) -> Ask | None:
-        """What to ask a broker for its `states` now; `None` if there is nothing to ask for."""
-        config = self._config
-        room = config.max_buffered_bytes - self._positions.buffered
-        if room <= 0:
-            if any(state.buffered and not state.paused for state in self._positions):
-                return None
-            room = 1  # all of it is paused: the other partitions go on, a batch at a time
+    def next_change(self, now: float) -> float:
+        """When `sources` changes with time alone."""
+        return next_change(self._positions, now)
+
+    def plan(self, node: int, sources: Sources, now: float) -> Plan | None:
+        """What to ask a broker for now; `None` if there is nothing to ask for."""
+        room = self._room(node, sources)
+        if not room:
+            return None
+        limit = self._config.max_partition_fetch_bytes
         wanted: list[PartitionState] = []
-        complete = True
-        for state in states:
+        complete, rack = True, self._config.client_rack or ""
+        for state in sources.get(node, ()):
             if (
                 state.fetch_at is None
                 or state.error is not None
                 or state.barred
                 or state.paused
-                or state.retry_at > now
+                or state.held_off(node, now)
             ):
                 continue
-            if state.buffered >= config.max_partition_fetch_bytes:
+            if state.buffered >= limit:
                 complete = False
                 continue
+            if rack and stays_with(node, state, now):
+                rack = ""
             wanted.append(state)
         if not wanted:
             return None
-        # The broker fills its answer from the front, and lets the first data exceed the limits (KIP-74).
+        # The broker fills its answer from the front, and lets the first data exceed the limits (KIP-74). Within a
+        # session it keeps the order itself, and moves those that got data to the end.
         wanted.sort(key=lambda state: state.fed)
-        return self._ask(wanted, snapshot, min(config.fetch_max_bytes, room), complete)
+        return Plan(node, wanted, min(self._config.fetch_max_bytes, room), complete, rack, self._patience(sources, now))
 
-    def _ask(self, wanted: list[PartitionState], snapshot: ClusterSnapshot, max_bytes: int, complete: bool) -> Ask:
-        topics: dict[str, FetchTopic] = {}
-        for state in wanted:
+    def _patience(self, sources: Sources, now: float) -> int:
+        """How long a broker may wait for data (ms): not long while a partition has nobody to serve it.
+
+        It may be the next to lead that one, and a request under way, which is not interrupted, would hold up the first
+        one for it.
+        """
+        config = self._config
+        recently = now - 2 * config.retry_backoff_max_ms / 1000
+        served = sum(len(states) for states in sources.values())
+        if served == len(self._positions) and all(state.retry_at <= recently for state in self._positions):
+            return config.fetch_max_wait_ms
+        return min(config.fetch_max_wait_ms, config.retry_backoff_ms)
+
+    def _room(self, node: int, sources: Sources) -> int:
+        """How many bytes a broker may send; what others may be about to send is theirs.
+
+        Nobody takes more than its share, so that one that hangs with its request leaves room for the others.
+        """
+        limit = self._config.max_buffered_bytes
+        others = [size for other, size in self._in_flight.items() if other != node]
+        room = limit - self._positions.buffered - sum(others)
+        if room > 0:
+            return min(room, max(limit // len(sources.keys() | self._in_flight.keys() | {node}), 1))
+        if any(state.buffered and not state.paused for state in self._positions):
+            return 0
+        return 1  # all of it is paused: the other partitions go on, a batch at a time
+
+    def ask(self, plan: Plan, snapshot: ClusterSnapshot) -> Ask:
+        """The request that carries out a plan. Send it, then call `take` or `no_answer`."""
+        wanted: dict[TopicPartition, Wanted] = {}
+        ids: dict[str, bytes] = {}
+        for state in plan.states:
             name, index = state.tp
             info = snapshot.topics[name]
-            topic = topics.setdefault(name, FetchTopic(topic=name, topic_id=info.topic_id, partitions=[]))
+            ids[name] = info.topic_id
             assert state.fetch_at is not None
-            topic.partitions.append(
-                FetchPartition(
-                    partition=index,
-                    current_leader_epoch=info.partitions[index].leader_epoch,
-                    fetch_offset=state.fetch_at,
-                    partition_max_bytes=self._config.max_partition_fetch_bytes,
-                )
-            )
+            wanted[state.tp] = Wanted(state, state.version, state.fetch_at, info.partitions[index].leader_epoch)
+        by_id = _NO_TOPIC_ID not in ids.values()
+        session = self._sessions.get(plan.node)
+        if session is None:
+            session = self._sessions[plan.node] = FetchSession(self._config.max_partition_fetch_bytes)
+        said = session.say(wanted, ids, by_id=by_id)
+        self._in_flight[plan.node] = plan.max_bytes
         request = FetchRequest(
-            max_wait_ms=self._config.fetch_max_wait_ms,
+            max_wait_ms=plan.max_wait_ms,
             min_bytes=self._config.fetch_min_bytes,
-            max_bytes=max_bytes,
-            topics=list(topics.values()),
-            # No rack_id: a leader that knows it may send us to a nearer replica instead of sending data (KIP-392).
+            max_bytes=plan.max_bytes,
+            session_id=said.session_id,
+            session_epoch=said.session_epoch,
+            topics=said.topics,
+            forgotten_topics_data=said.forgotten,
+            rack_id=plan.rack,
         )
-        by_id = all(topic.topic_id != _NO_TOPIC_ID for topic in topics.values())
         return Ask(
+            node=plan.node,
             request=request,
-            asked={state.tp: (state.version, state.fetch_at) for state in wanted if state.fetch_at is not None},
-            names={topic.topic_id: name for name, topic in topics.items()},
+            asked=wanted,
+            names={topic_id: name for name, topic_id in ids.items()},
             cap=None if by_id else NAMES_ONLY,
-            complete=complete,
+            complete=plan.complete,
         )
 
-    def take(self, ask: Ask, answer: FetchResponse, now: float) -> set[Need]:
-        """Put an answer's batches into the buffers and say what else is needed."""
-        if answer.error_code != codes.NONE:
-            if not is_retriable(answer.error_code):
-                raise error_for(answer.error_code, api="Fetch")
-            self._hold_off(ask, now)
-            return {Need.METADATA}
-        needs: set[Need] = set()
-        later = cache(lambda: now + self._backoff())  # one step of the backoff for all partitions of an answer
-        for topic in answer.responses:
-            name = topic.topic or ask.names.get(topic.topic_id, "")
-            for data in topic.partitions:
-                tp = TopicPartition(name, data.partition_index)
-                state = self._positions.get(tp)
-                if state is None or ask.asked.get(tp) != (state.version, state.fetch_at) or state.barred:
-                    continue  # revoked, sought or reset since
-                needs |= self._take_partition(state, data, later)
-        return needs
+    def take(self, ask: Ask, answer: FetchResponse, now: float) -> Outcome:
+        """Put an answer's batches into the buffers and say what else is needed.
 
-    def _take_partition(self, state: PartitionState, data: PartitionData, later: Callable[[], float]) -> set[Need]:
-        code = data.error_code
-        if code == codes.NONE:
-            state.high_watermark, state.log_start = data.high_watermark, data.log_start_offset
-            self._take_records(state, data)
-            return set()
-        if code == codes.OFFSET_OUT_OF_RANGE:
-            return self._out_of_range(state, later)
-        state.retry_at = later()
-        if code in _STALE_METADATA:
-            return {Need.METADATA}
-        topic, partition = state.tp
-        if code == codes.CORRUPT_MESSAGE:
-            offset = -1 if state.fetch_at is None else state.fetch_at
-            state.error = CorruptRecordError(
-                "the broker cannot read it", topic=topic, partition=partition, offset=offset
-            )
-        elif code != codes.UNKNOWN_SERVER_ERROR and not is_retriable(code):
-            state.error = error_for(code, api="Fetch", topic=topic, partition=partition)
-        return set()
+        Raises:
+            BrokerError: if the broker refuses the request for good.
+        """
+        self._in_flight.pop(ask.node, None)
+        self._sessions[ask.node].answered(answer)
+        return self._answers.take(ask, answer, now)
 
-    def _take_records(self, state: PartitionState, data: PartitionData) -> None:
-        topic, partition = state.tp
-        try:
-            found = split(data.records, topic, partition)
-        except CorruptRecordError as error:
-            state.error = error
-            return
-        for batch in found.batches:
-            if state.fetch_at is not None and batch.next_offset > state.fetch_at:
-                state.push(batch)
-                self._fed += 1
-                state.fed = self._fed
-
-    def _out_of_range(self, state: PartitionState, later: Callable[[], float]) -> set[Need]:
-        """Start over where `auto_offset_reset` says, or stand there with an error."""
-        policy = self._config.auto_offset_reset
-        if policy == "none":
-            topic, partition = state.tp
-            detail = f"offset {state.fetch_at}"
-            error = OffsetOutOfRangeError(api="Fetch", topic=topic, partition=partition, detail=detail)
-            error.offset = state.fetch_at
-            state.error = error
-        elif state.buffered or state.open or state.handed > state.consumed:
-            state.retry_at = later()  # hand out first what was fetched; the next fetch meets it again
-        else:
-            state.move_by_time(EARLIEST if policy == "earliest" else LATEST)
-            return {Need.OFFSETS}
-        return set()
-
-    def _hold_off(self, ask: Ask, now: float) -> None:
-        later = now + self._backoff()
-        for tp in ask.asked:
-            state = self._positions.get(tp)
-            if state is not None:
-                state.retry_at = later
-
-    def failed(self, ask: Ask, now: float) -> None:
-        """The broker did not answer: ask for these partitions again after a backoff."""
-        self._hold_off(ask, now)
-
-
-def _leader(snapshot: ClusterSnapshot, tp: TopicPartition) -> int | None:
-    """The broker that leads a partition, where it is known and can be reached."""
-    info = snapshot.leader(tp)
-    return info.leader if info is not None and info.leader in snapshot.brokers else None
+    def no_answer(self, ask: Ask, now: float) -> Outcome:
+        """The broker did not answer."""
+        self._in_flight.pop(ask.node, None)
+        return self._answers.no_answer(ask, now)

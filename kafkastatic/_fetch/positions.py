@@ -8,6 +8,7 @@ is asked for.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -52,7 +53,8 @@ class PartitionState:
         version: counts what makes an answer asked for earlier stale: seeks, resets, and records that cannot be read.
         moves: counts seeks and resets alone, which make records that were handed out be of no account.
         high_watermark, log_start: as the last fetch answer told them.
-        retry_at: no fetch before this time.
+        retry_at, retry_node: no fetch from this broker before this time.
+        replica, replica_until: whom to ask instead of the leader, and how long (see `sources`).
         fed: the planner's count when it last got data for this partition.
     """
 
@@ -72,8 +74,11 @@ class PartitionState:
         "moves",
         "open",
         "paused",
+        "replica",
+        "replica_until",
         "reset",
         "retry_at",
+        "retry_node",
         "tp",
         "version",
     )
@@ -96,7 +101,10 @@ class PartitionState:
         self.moves = 0
         self.high_watermark: int | None = None
         self.log_start: int | None = None
-        self.retry_at = 0.0
+        self.retry_at = -math.inf
+        self.retry_node = -1
+        self.replica: int | None = None
+        self.replica_until = 0.0
         self.fed = 0
 
     def move(self, offset: int) -> None:
@@ -137,6 +145,13 @@ class PartitionState:
         batch = self.buffer.popleft()
         self.buffered -= batch.size
         return batch
+
+    def hold_off(self, node: int, until: float) -> None:
+        """Do not fetch from this broker before `until`; another one that takes over may be asked at once."""
+        self.retry_node, self.retry_at = node, until
+
+    def held_off(self, node: int, now: float) -> bool:
+        return self.retry_node == node and self.retry_at > now
 
     @property
     def lag(self) -> int | None:

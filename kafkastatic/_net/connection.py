@@ -29,6 +29,7 @@ class Connection:
     Attributes:
         worn_at: when to stop using it, since the broker will close it soon after (KIP-368).
         hung_up: the other side has closed it.
+        throttled_until: the broker reads nothing from it before (KIP-219); kept here for whoever sends.
     """
 
     def __init__(self, address: str, client_id: str) -> None:
@@ -41,6 +42,7 @@ class Connection:
         self._waiters: dict[int, asyncio.Future[bytearray]] = {}
         self._last_id = 0
         self._dead: KafkaError | None = None
+        self.throttled_until = 0.0
 
     def factory(self) -> FrameProtocol:
         return self._protocol

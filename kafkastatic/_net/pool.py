@@ -39,6 +39,10 @@ Versions = Mapping[int, tuple[int, int]]
 SESSION_SHARE = 0.85
 """The share of a connection's lifetime, where the broker sets one, after which another one takes its place."""
 
+_FETCH = 1
+_CLIENTS_WAIT = 8
+"""From this version of Fetch on, which came with Kafka 2.0, brokers answer at once and leave the waiting to clients."""
+
 
 class Role(enum.Enum):
     """What a connection is for."""
@@ -78,6 +82,7 @@ class Pool:
     """Requests to brokers by node id, over connections that are opened, kept and reopened here.
 
     Args:
+        on_throttle: told whenever a broker wants silence (KIP-219): its address, the connection's role, the seconds.
         refused: told when a broker refuses our login, beside whoever asked for the connection.
 
     Raises:
@@ -88,11 +93,13 @@ class Pool:
         self,
         config: ConsumerConfig,
         runtime: Runtime,
+        on_throttle: Callable[[str, Role, float], None] | None = None,
         *,
         refused: Callable[[AuthenticationError], None] = lambda _: None,
     ) -> None:
         self._config = config
         self._runtime = runtime
+        self._on_throttle = on_throttle
         self._refused = refused
         self._tls = tls.context(config)
         self._login = Login(config, runtime) if config.sasl else None
@@ -124,7 +131,8 @@ class Pool:
     async def request_any(self, request: Request[R], *, timeout: float, cap: int | None = None) -> tuple[R, str]:
         """Send a request to whichever broker answers first, tried one after another.
 
-        Connected brokers come first, then the known ones, then the bootstrap servers.
+        The known brokers come first, of them the connected ones, then the bootstrap servers: where no known broker
+        answers, the client begins anew (KIP-899). With `metadata_recovery_strategy="none"` it does not.
 
         Returns:
             The answer, and the address that gave it.
@@ -156,6 +164,12 @@ class Pool:
         node = self._nodes.get(self._addresses.get(node_id, ""))
         return node.versions or {} if node else {}
 
+    def throttled(self, node_id: int, role: Role) -> float:
+        """Seconds for which a broker will not read from a connection of ours (KIP-219); a request would wait there."""
+        node = self._nodes.get(self._addresses.get(node_id, ""))
+        connection = node.connections.get(role) if node else None
+        return max(connection.throttled_until - self._runtime.now(), 0.0) if connection and connection.alive else 0.0
+
     async def ensure(self, node_id: int, role: Role = Role.QUICK) -> Versions:
         """Connect to a broker, if need be, and return the API versions that it serves. Raises as `request` does."""
         node = self._known(node_id)
@@ -170,11 +184,13 @@ class Pool:
         return self._nodes[address]
 
     def _candidates(self) -> list[_Node]:
-        known = [self._nodes[address] for address in self._addresses.values()]
-        nodes = list(dict.fromkeys([*known, *self._bootstrap]))
-        start = int(self._runtime.random() * len(nodes))
-        nodes = nodes[start:] + nodes[:start]  # spread the load of many clients
-        return sorted(nodes, key=lambda node: (not node.alive, node.not_before))
+        known = list(dict.fromkeys(self._nodes[address] for address in self._addresses.values()))
+        others = [node for node in self._bootstrap if node not in known]
+        if known and self._config.metadata_recovery_strategy == "none":
+            others = []
+        # Spread the load of many clients.
+        nodes = [*_rotated(known, self._runtime.random()), *_rotated(others, self._runtime.random())]
+        return sorted(nodes, key=lambda node: (node in others, not node.alive, node.not_before))
 
     def _none_answered(self, failures: list[tuple[str, KafkaError]]) -> KafkaError:
         if failures and not any(error.retriable for _, error in failures):
@@ -192,11 +208,16 @@ class Pool:
 
     async def _request(self, node: _Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
         deadline = self._runtime.now() + timeout
+        what = f"No connection to {node.address}"
         try:
             with anyio.fail_after(timeout):
                 connection = await self._connection(node, role)
+                what = f"{node.address} throttles this client: nothing could be sent"
+                while (pause := connection.throttled_until - self._runtime.now()) > 0:
+                    await anyio.sleep(pause)
+                    connection = await self._connection(node, role)  # its session may have ended meanwhile
         except TimeoutError:
-            raise KafkaTimeoutError(f"No connection to {node.address} within {timeout:.3g} s.") from None
+            raise KafkaTimeoutError(f"{what} within {timeout:.3g} s.") from None
         version = negotiate(type(request), node.versions or {}, cap)
         try:
             answer = await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
@@ -205,7 +226,15 @@ class Pool:
                 error.args = (f"{error.args[0].rstrip('.')} upon the first request, {_AS_SASL_DOES}.",)
             raise
         node.served = True
+        self._heed_throttle(node, role, connection, getattr(answer, "throttle_time_ms", 0))
         return answer
+
+    def _heed_throttle(self, node: _Node, role: Role, connection: Connection, throttle_ms: int) -> None:
+        """Be silent on a connection for as long as its broker says; brokers before 2.0 have waited themselves."""
+        if throttle_ms > 0 and (node.versions or {}).get(_FETCH, (0, 0))[1] >= _CLIENTS_WAIT:
+            connection.throttled_until = self._runtime.now() + throttle_ms / 1000
+            if self._on_throttle is not None:
+                self._on_throttle(node.address, role, throttle_ms / 1000)
 
     # ── brokers ──
 
@@ -219,6 +248,19 @@ class Pool:
             node = self._nodes.pop(address)
             for connection in node.connections.values():
                 connection.close()
+
+    def rebootstrap(self) -> None:
+        """Forget the cluster and close every connection: go on from the bootstrap servers, wherever they are by now."""
+        for node in self._nodes.values():
+            for connection in node.connections.values():
+                connection.close()
+        for node in self._bootstrap:
+            node.not_before = 0.0
+        self.update(())
+
+    def knows(self, address: str) -> bool:
+        """Whether one of the cluster's brokers is reached at an address."""
+        return address in self._addresses.values()
 
     def add(self, broker: Broker, advertised_by: str | None = None) -> None:
         """Know one broker more, or that it is reached elsewhere now."""
@@ -393,6 +435,11 @@ async def _ask_versions(connection: Connection, timeout: float) -> Versions:
 
 def _ranges(answer: ApiVersionsResponse) -> dict[int, tuple[int, int]]:
     return {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+
+
+def _rotated(nodes: list[_Node], random: float) -> list[_Node]:
+    start = int(random * len(nodes))
+    return nodes[start:] + nodes[:start]
 
 
 def _split(address: str) -> tuple[str, int]:

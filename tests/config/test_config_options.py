@@ -127,6 +127,12 @@ def test_servers_of_a_wrong_type_are_told(value: object) -> None:
         ConsumerConfig.from_mapping({"bootstrap_servers": value})
 
 
+@pytest.mark.parametrize("value", ["REBOOTSTRAP", "", None])
+def test_a_recovery_strategy_is_one_of_two(value: object) -> None:
+    assert "metadata_recovery_strategy must be 'rebootstrap' or 'none'" in refused(metadata_recovery_strategy=value)
+    assert ConsumerConfig(bootstrap_servers="b", metadata_recovery_strategy="none").metadata_recovery_strategy == "none"
+
+
 # ── ranges, and what contradicts what ──
 
 SMALLEST = {
@@ -137,6 +143,7 @@ SMALLEST = {
     "reconnect_backoff_ms": 0,
     "reconnect_backoff_max_ms": 0,
     "drain_timeout_ms": 0,
+    "metadata_recovery_rebootstrap_trigger_ms": 0,
 }
 NUMBERS = sorted(field.name for field in attrs.fields(ConsumerConfig) if "int" in str(field.type).split(" | "))
 

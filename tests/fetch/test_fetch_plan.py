@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
+from kafkastatic._fetch.answers import Need, Outcome
 from kafkastatic._fetch.consumption import Consumption
-from kafkastatic._fetch.plan import Ask, Need, Planner
 from kafkastatic._fetch.positions import EARLIEST, LATEST
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.framing import decode_request, encode_request
@@ -18,86 +17,30 @@ from kafkastatic._protocol.messages.fetch import (
     FetchResponse,
     PartitionData,
 )
-from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerError, CorruptRecordError, OffsetOutOfRangeError, TopicAuthorizationFailedError
-from kafkastatic.types import Broker, ClusterSnapshot, PartitionInfo, TopicInfo, TopicPartition
+from kafkastatic.types import ClusterSnapshot, TopicPartition
 
-from .logs import A, Application, B, C, batch, consumption, push
+from .logs import A, Application, B, C, batch, push
+from .planning import ORDERS_ID, Fetches, answer, data, snapshot, wanted
 
-ORDERS_ID = b"orders".ljust(16)
 D = TopicPartition("audit", 0)
-
-
-def snapshot(leaders: Mapping[TopicPartition, int], *, ids: bool = True, brokers: int = 2) -> ClusterSnapshot:
-    """A cluster of brokers 1, 2, ...; partition n of a topic is in epoch 10 + n."""
-    topics: dict[str, dict[int, PartitionInfo]] = {}
-    for (topic, index), leader in leaders.items():
-        topics.setdefault(topic, {})[index] = PartitionInfo(index, leader, 10 + index)
-    return ClusterSnapshot(
-        brokers={node: Broker(node, f"b{node}", 9092) for node in range(1, brokers + 1)},
-        topics={name: TopicInfo(name, name.encode().ljust(16) if ids else bytes(16), p) for name, p in topics.items()},
-    )
-
-
-class Fetches:
-    """A planner with the partitions `a`, `b`, `c` that start at the offsets given, all led by broker 1."""
-
-    def __init__(
-        self, *, options: Mapping[str, Any] | None = None, backoff: Callable[[], float] = lambda: 0.25, **starts: int
-    ) -> None:
-        self.config = ConsumerConfig.from_mapping({"bootstrap_servers": "b1", **(options or {})})
-        self.source: Consumption = consumption(**starts)
-        self.positions = self.source.positions
-        self.planner = Planner(self.config, self.positions, backoff)
-        self.snapshot = snapshot({state.tp: 1 for state in self.positions})
-
-    def plan(self, now: float = 0.0) -> Ask | None:
-        return self.planner.plan(self.planner.leaders(self.snapshot).get(1, ()), self.snapshot, now)
-
-    def ask(self, now: float = 0.0) -> Ask:
-        found = self.plan(now)
-        assert found is not None
-        return found
-
-    def take(self, ask: Ask, now: float = 0.0, **partitions: PartitionData) -> set[Need]:
-        return self.planner.take(ask, answer(**partitions), now)
-
-
-def answer(**partitions: PartitionData) -> FetchResponse:
-    """As from version 13 on: by topic id."""
-    for name, data in partitions.items():
-        data.partition_index = "abc".index(name)
-    return FetchResponse(responses=[FetchableTopicResponse(topic_id=ORDERS_ID, partitions=list(partitions.values()))])
-
-
-def data(*batches: bytes, code: int = 0, high_watermark: int = 100) -> PartitionData:
-    return PartitionData(
-        error_code=code, high_watermark=high_watermark, log_start_offset=2, records=b"".join(batches) or None
-    )
-
-
-def wanted(ask: Ask) -> dict[TopicPartition, int]:
-    """The offset asked for of each partition, in the order of the request."""
-    return {
-        TopicPartition(topic.topic, partition.partition): partition.fetch_offset
-        for topic in ask.request.topics
-        for partition in topic.partitions
-    }
 
 
 # ── whom to ask for what ──
 
 
+def asked_of(fetches: Fetches, cluster: ClusterSnapshot, now: float = 0.0) -> dict[int, list[TopicPartition]]:
+    found = fetches.planner.sources(cluster, now)
+    return {node: [state.tp for state in states] for node, states in found.items()}
+
+
 def test_every_partition_is_asked_of_its_leader() -> None:
     fetches = Fetches(a=1, b=2, c=3)
-    cluster = snapshot({A: 1, B: 2, C: 1})
-    found = fetches.planner.leaders(cluster)
+    fetches.snapshot = snapshot({A: 1, B: 2, C: 1})
 
-    assert {node: [state.tp for state in states] for node, states in found.items()} == {1: [A, C], 2: [B]}
-    assert not fetches.planner.leaderless(cluster)
-    ask = fetches.planner.plan(found[1], cluster, 0.0)
-    assert ask is not None
-    assert wanted(ask) == {A: 1, C: 3}
+    assert asked_of(fetches, fetches.snapshot) == {1: [A, C], 2: [B]}
+    assert not fetches.planner.leaderless(fetches.snapshot)
+    assert wanted(fetches.ask()) == {A: 1, C: 3}
 
 
 @pytest.mark.parametrize("leader", [-1, 7], ids=["no leader", "a broker that is not listed"])
@@ -106,9 +49,7 @@ def test_a_partition_that_nobody_leads_is_not_asked_for(leader: int) -> None:
     fetches = Fetches(a=1, b=2)
     cluster = snapshot({A: 1, B: leader})
 
-    assert {node: [state.tp for state in states] for node, states in fetches.planner.leaders(cluster).items()} == {
-        1: [A]
-    }
+    assert asked_of(fetches, cluster) == {1: [A]}
     assert fetches.planner.leaderless(cluster)
     assert fetches.planner.leaderless(ClusterSnapshot())
 
@@ -126,7 +67,7 @@ def test_a_request_says_what_the_configuration_says() -> None:
     assert (request.min_bytes, request.max_wait_ms, request.max_bytes) == (11, 22, 33)
     (partition,) = request.topics[0].partitions
     assert (partition.partition_max_bytes, partition.fetch_offset, partition.current_leader_epoch) == (44, 5, 11)
-    assert request.rack_id == "", "a leader that knows it may send us to another replica, without data"
+    assert request.rack_id == "rack-a"
 
 
 def test_topics_go_by_id_where_ids_are_known() -> None:
@@ -170,7 +111,7 @@ def test_partitions_that_cannot_be_fetched_are_left_out(why: str) -> None:
         case "error":
             state.error = CorruptRecordError("bad")
         case "retry":
-            state.retry_at = 10.0
+            state.hold_off(1, 10.0)
         case _:
             setattr(state, why, True)
     ask = fetches.ask(now=9.9)
@@ -317,12 +258,11 @@ def test_whoever_got_data_least_recently_comes_first() -> None:
 def test_a_plan_that_is_not_sent_takes_nobodys_turn() -> None:
     """The driver plans twice when a buffer is full; neither does another broker's request count."""
     fetches = Fetches(a=0, b=0, c=0)
-    cluster = snapshot({A: 1, B: 1, C: 2})
+    fetches.snapshot = snapshot({A: 1, B: 1, C: 2})
     for turn in range(3):
+        fetches.plan()
         ask = fetches.ask()
-        fetches.ask()
-        other = fetches.planner.plan([fetches.positions[C]], cluster, 0.0)
-        assert other is not None
+        other = fetches.ask(node=2)
         assert next(iter(wanted(ask))) == (A, B, A)[turn]
         fetches.take(ask, **{"aba"[turn]: data(batch(turn, 1))})
         fetches.take(other, c=data(batch(turn, 1)))
@@ -391,7 +331,8 @@ def test_an_answer_from_before_is_dropped(meanwhile: Callable[[Consumption], Non
     if after is not None:
         assert (after.fetch_at, after.error) == stood
         assert not after.buffer
-        assert after.high_watermark is None
+        # But what it says of the log itself is true, and within a session it is not said twice.
+        assert after.high_watermark == (None if code else 100)
     assert fetches.positions[B].buffered
 
 
@@ -421,7 +362,7 @@ def test_answers_for_what_was_not_asked_are_dropped() -> None:
     stranger = FetchResponse(responses=[FetchableTopicResponse(topic_id=b"?" * 16, partitions=[data(batch(0, 1))])])
 
     assert fetches.take(ask, b=data(batch(0, 3))) == set()
-    assert fetches.planner.take(ask, stranger, 0.0) == set()
+    assert fetches.planner.take(ask, stranger, 0.0) == Outcome()
     assert fetches.positions.buffered == 0
 
 
@@ -468,7 +409,7 @@ def test_one_answer_is_one_step_of_the_backoff() -> None:
     fetches.take(fetches.ask(), a=data(code=moved), b=data(code=moved), c=data(code=codes.UNKNOWN_SERVER_ERROR))
     assert [state.retry_at for state in fetches.positions] == [1.0, 1.0, 1.0]
 
-    fetches.planner.failed(fetches.ask(now=1.0), 1.0)
+    fetches.planner.no_answer(fetches.ask(now=1.0), 1.0)
     assert [state.retry_at for state in fetches.positions] == [3.0, 3.0, 3.0]
 
 
@@ -573,7 +514,7 @@ def test_a_failed_request_is_tried_again_after_a_backoff() -> None:
     fetches = Fetches(a=0, b=0)
     ask = fetches.ask()
     fetches.positions.remove([B])
-    fetches.planner.failed(ask, 5.0)
+    fetches.planner.no_answer(ask, 5.0)
 
     assert fetches.plan(5.2) is None
     assert wanted(fetches.ask(now=5.25)) == {A: 0}
@@ -583,7 +524,7 @@ def test_a_retriable_error_of_the_whole_answer_asks_for_metadata() -> None:
     fetches = Fetches(a=0)
     whole = FetchResponse(error_code=codes.UNKNOWN_TOPIC_ID)
 
-    assert fetches.planner.take(fetches.ask(), whole, 5.0) == {Need.METADATA}
+    assert fetches.planner.take(fetches.ask(), whole, 5.0).needs == {Need.METADATA}
     assert fetches.plan(5.2) is None
 
 

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as ForeignTopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kafkastatic._dead_letter import dead_letter
@@ -26,7 +24,7 @@ from kafkastatic.errors import BrokerError, UnknownTopicOrPartitionError
 from kafkastatic.types import TopicPartition
 from tests.support.raw_peer import RawPeer
 from tests.support.recording_proxy import RecordingProxy
-from tests.support.scenes import consumer, eventually, recorded, write
+from tests.support.scenes import consumer, eventually, foreign_read, recorded, write
 
 SOON = 20
 NOW = round(time.time() * 1000)
@@ -46,24 +44,6 @@ async def producing(bootstrap: str, **options: Any) -> AsyncIterator[Producer]:
         yield Producer(config, pool, metadata, runtime)
     finally:
         await pool.aclose()
-
-
-async def foreign_read(bootstrap: str, topic: str, partitions: int = 1) -> list[Any]:
-    """All records of a topic, by a foreign client."""
-    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", client_id="foreign")
-    await reader.start()
-    try:
-        places = [ForeignTopicPartition(topic, index) for index in range(partitions)]
-        reader.assign(places)
-        ends = await reader.end_offsets(places)
-        found: list[Any] = []
-        async with asyncio.timeout(SOON):
-            while sum([await reader.position(place) for place in places]) < sum(ends.values()):
-                for records in (await reader.getmany(timeout_ms=200)).values():
-                    found += records
-        return found
-    finally:
-        await reader.stop()
 
 
 def ids_given(proxy: RecordingProxy) -> int:

@@ -19,7 +19,7 @@ import pytest
 from kafkastatic import DeadLetter, Retry
 from kafkastatic.types import TopicPartition
 from tests.support.raw_peer import RawPeer
-from tests.support.scenes import Recorder, consumer, eventually, recorded, running, write
+from tests.support.scenes import Recorder, consumer, eventually, foreign_read, recorded, running, write
 
 SOON = 20
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,31 +214,11 @@ async def test_a_record_that_cannot_be_handled_goes_to_the_dead_letters_once(kaf
         await eventually(lambda: done == [0, 2])
         ours.stop()
     assert await committed(kafka.bootstrap, group, name, 1) == [3]
-    found = await _foreign(kafka.bootstrap, letters, 1)
-    (letter,) = found
+    (letter,) = await foreign_read(kafka.bootstrap, letters, 3)
     headers = dict(letter.headers)
     assert (letter.key, letter.value, headers["trace"]) == (b"k", b"one", b"7")
     assert (headers["kafkastatic.topic"], headers["kafkastatic.offset"]) == (name.encode(), b"1")
     assert headers["kafkastatic.error.class"] == b"kafkastatic.errors.DeserializationError"
-
-
-async def _foreign(bootstrap: str, topic: str, count: int) -> list[Any]:
-    """At least `count` records of a topic, and any that come right behind them, by a foreign client."""
-    from aiokafka import AIOKafkaConsumer
-
-    reader = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", client_id="foreign")
-    await reader.start()
-    found: list[Any] = []
-    try:
-        async with asyncio.timeout(SOON):
-            while len(found) < count:
-                for records in (await reader.getmany(timeout_ms=200)).values():
-                    found += records
-        for records in (await reader.getmany(timeout_ms=200)).values():
-            found += records
-    finally:
-        await reader.stop()
-    return found
 
 
 @pytest.mark.asyncio

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw_peer import RawMember, RawPeer
+from tests.support.scenes import eventually, foreign_read
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -57,9 +58,7 @@ async def test_the_example_prints_records_and_the_remedy_when_it_is_fenced(kafka
 
 
 @pytest.mark.asyncio
-async def test_the_example_of_a_handler_prints_numbers_and_writes_dead_letters(
-    kafka, topic, group_id, tmp_path
-) -> None:
+async def test_the_example_of_a_handler_prints_numbers_and_writes_letters(kafka, topic, group_id, tmp_path) -> None:
     """What it cannot handle stands in the other topic, and it goes on."""
     name, letters, group = await topic(), await topic(), group_id()
     code = example("consumer.run").replace("localhost:9092", kafka.bootstrap).replace('"orders"', f'"{name}"')
@@ -74,8 +73,7 @@ async def test_the_example_of_a_handler_prints_numbers_and_writes_dead_letters(
                 await asyncio.wait([reading], timeout=0.2)
             assert reading.result() == b"7\n"
             await peer.produce(name, 0, [b"seven"])
-            while (await peer.end_offset(letters, 0)) != 1:
-                await asyncio.sleep(0.05)
+            await eventually(lambda: foreign_read(kafka.bootstrap, letters))
             await peer.produce(name, 0, [b"8"])
             while await process.stdout.readline() != b"8\n":
                 pass

@@ -27,7 +27,7 @@ from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaTimeoutError, ProtocolError, UnsupportedVersionError
 from kafkastatic.types import Broker
-from tests.support.scripted_broker import NODE, ScriptedBroker
+from tests.support.scripted_broker import NODE, Call, ScriptedBroker
 
 HEARTBEAT = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 METADATA = MetadataRequest(topics=[])
@@ -475,3 +475,153 @@ async def test_plaintext_to_a_tls_listener_says_so(certificates: tuple[Path, Pat
         with pytest.raises((BrokerUnreachableError, ProtocolError)) as caught:
             await pool.request_any(METADATA, timeout=PATIENCE)
         assert broker.address in str(caught.value) or "TLS" in str(caught.value)
+
+
+# ── throttling ──
+
+
+class Frozen(Ordered):
+    """A clock that goes when it is told to."""
+
+    clock = 10.0
+
+    def now(self) -> float:
+        return self.clock
+
+
+def throttling(*milliseconds: int) -> Callable[[Call], Any]:
+    """Answers with these throttle times, one after another, then with none."""
+    times = iter(milliseconds)
+    return lambda call: call.request.RESPONSE(throttle_time_ms=next(times, 0))
+
+
+@pytest.mark.asyncio
+async def test_a_throttle_is_its_connections_own() -> None:
+    """The broker mutes that channel and no other (KIP-219); it is over with the connection."""
+    runtime = Frozen()
+    told: list[tuple[str, Role, float]] = []
+    async with ScriptedBroker() as broker, connected(broker, runtime=runtime) as pool:
+        pool._on_throttle = lambda *what: told.append(what)
+        broker.on("Heartbeat", throttling(1500))
+        await pool.request(NODE, HEARTBEAT, Role.FETCH, timeout=PATIENCE)
+        assert pool.throttled(NODE, Role.FETCH) == 1.5
+        assert pool.throttled(NODE, Role.QUICK) == 0.0
+        assert pool.throttled(99, Role.FETCH) == 0.0
+        assert told == [(broker.address, Role.FETCH, 1.5)]
+        runtime.clock = 11.0
+        assert pool.throttled(NODE, Role.FETCH) == 0.5
+        runtime.clock = 12.0
+        assert pool.throttled(NODE, Role.FETCH) == 0.0
+        runtime.clock = 11.0
+        pool.abandon(Role.FETCH)
+        assert pool.throttled(NODE, Role.FETCH) == 0.0
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_sent_while_a_connection_is_throttled() -> None:
+    """On another one everything goes on."""
+    arrived: list[float] = []
+    async with ScriptedBroker() as broker, connected(broker) as pool:
+        answers = throttling(200)
+
+        def note(call: Call) -> Any:
+            arrived.append(asyncio.get_running_loop().time())
+            return answers(call)
+
+        broker.on("Heartbeat", note)
+        await pool.request(NODE, HEARTBEAT, Role.FETCH, timeout=PATIENCE)
+        waiting = asyncio.create_task(pool.request(NODE, HEARTBEAT, Role.FETCH, timeout=PATIENCE))
+        await pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=PATIENCE)
+        assert not waiting.done()
+        await waiting
+    assert arrived[2] - arrived[0] >= 0.2
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_a_throttle_outlasts_ends_in_its_time() -> None:
+    """The connection stays: a broker that mutes it is no broker that hangs."""
+    async with ScriptedBroker() as broker, connected(broker) as pool:
+        broker.on("Heartbeat", throttling(60_000))
+        await pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=PATIENCE)
+        with pytest.raises(KafkaTimeoutError, match=r"throttles this client: nothing could be sent within 0\.05 s"):
+            await pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=0.05)
+        assert len(broker.peers) == 1
+        assert len(broker.of("Heartbeat")) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_broker_that_has_waited_itself_is_not_waited_for_again() -> None:
+    """Before Kafka 2.0, which serves Fetch 8, brokers answered late and said by how much."""
+    async with ScriptedBroker() as broker, connected(broker) as pool:
+        broker.caps["Fetch"] = 7
+        broker.on("Heartbeat", throttling(60_000))
+        await pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=PATIENCE)
+        assert pool.throttled(NODE, Role.QUICK) == 0.0
+
+
+# ── beginning anew ──
+
+
+class Names(Ordered):
+    """`kafka.test` is this machine; the names that were looked up are noted."""
+
+    def __init__(self) -> None:
+        self.looked_up: list[str] = []
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        self.looked_up.append(host)
+        return ["127.0.0.1"]
+
+
+@pytest.mark.asyncio
+async def test_where_no_known_broker_answers_the_bootstrap_servers_are_asked() -> None:
+    """By their names, looked up anew (KIP-899)."""
+    runtime = Names()
+    async with ScriptedBroker() as front, ScriptedBroker() as known:
+        async with pool_of(f"kafka.test:{front.port}", runtime=runtime) as pool:
+            await pool.request_any(METADATA, timeout=PATIENCE)
+            pool.update([Broker(NODE, "known.test", known.port), Broker(2, "dead.test", free_port())])
+            assert [(await pool.request_any(METADATA, timeout=PATIENCE))[1] for _ in range(3)] == [
+                f"known.test:{known.port}"
+            ] * 3
+            known.on("Metadata", lambda _: None)
+            front.disconnect()
+            await front.until(lambda: not front.peers)
+            runtime.looked_up.clear()
+            _, address = await pool.request_any(METADATA, timeout=PATIENCE)
+            assert address == f"kafka.test:{front.port}"
+            assert not pool.knows(address)
+            assert runtime.looked_up == ["dead.test", "kafka.test"]
+        await known.until(lambda: not known.peers)
+
+
+@pytest.mark.asyncio
+async def test_without_recovery_the_known_brokers_are_all_that_is_asked() -> None:
+    options: dict[str, Any] = {"metadata_recovery_strategy": "none", "runtime": Ordered()}
+    async with ScriptedBroker() as front, pool_of(front.address, **options) as pool:
+        await pool.request_any(METADATA, timeout=PATIENCE)
+        port = free_port()
+        pool.update([Broker(NODE, "127.0.0.1", port)])
+        with pytest.raises(BrokerUnreachableError) as caught:
+            await pool.request_any(METADATA, timeout=PATIENCE)
+        assert caught.value.address == f"127.0.0.1:{port}"
+        assert front.apis() == ["ApiVersions", "Metadata"]
+
+
+@pytest.mark.asyncio
+async def test_beginning_anew_forgets_the_cluster() -> None:
+    """Its connections are closed, and those to the bootstrap servers too, whose names may mean others by now."""
+    runtime = Names()
+    async with ScriptedBroker() as front, ScriptedBroker() as known:
+        async with pool_of(f"kafka.test:{front.port}", runtime=runtime) as pool:
+            await pool.request_any(METADATA, timeout=PATIENCE)
+            pool.update([Broker(NODE, known.host, known.port)])
+            await pool.request(NODE, HEARTBEAT, Role.FETCH, timeout=PATIENCE)
+            pool.rebootstrap()
+            await known.until(lambda: not known.peers)
+            await front.until(lambda: not front.peers)
+            with pytest.raises(BrokerUnreachableError, match="does not name broker 1"):
+                await pool.request(NODE, HEARTBEAT, Role.FETCH, timeout=PATIENCE)
+            await pool.request_any(METADATA, timeout=PATIENCE)
+            assert runtime.looked_up == ["kafka.test", known.host, "kafka.test"]
+        await front.until(lambda: not front.peers)

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from importlib import import_module
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as ForeignTopicPartition
 from kio.serial import entity_reader
 
 from kafkastatic import Consumer, RebalanceListener, TopicPartition
@@ -165,6 +167,24 @@ async def write(
 
     (offset,) = await eventually(produced)
     return offset
+
+
+async def foreign_read(bootstrap: str, topic: str, partitions: int = 1) -> list[Any]:
+    """All records of a topic, by a foreign client."""
+    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", client_id="foreign")
+    await reader.start()
+    try:
+        places = [ForeignTopicPartition(topic, index) for index in range(partitions)]
+        reader.assign(places)
+        ends = await reader.end_offsets(places)
+        found: list[Any] = []
+        async with asyncio.timeout(20):
+            while sum([await reader.position(place) for place in places]) < sum(ends.values()):
+                for records in (await reader.getmany(timeout_ms=200)).values():
+                    found += records
+        return found
+    finally:
+        await reader.stop()
 
 
 def parsed_by_kio(request: Request) -> Any:
