@@ -22,12 +22,23 @@ from kafkastatic.types import Assignor, InstanceId, Secret
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-AutoOffsetReset = Literal["latest", "earliest", "none"]
+AutoOffsetReset = Literal["latest", "earliest", "none"] | str
+"""Or `"by_duration:P..."`, an ISO 8601 duration."""
+
+IsolationLevel = Literal["read_uncommitted", "read_committed"]
 RecoveryStrategy = Literal["rebootstrap", "none"]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>.*)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
+
+_BY_DURATION = "by_duration"
+_DURATION = re.compile(
+    r"(?P<sign>[-+]?)P(?:(?P<days>[-+]?\d+)D)?"
+    r"(?P<time>T(?:(?P<hours>[-+]?\d+)H)?(?:(?P<minutes>[-+]?\d+)M)?"
+    r"(?:(?P<seconds>[-+]?\d+)(?:[.,](?P<fraction>\d{0,9}))?S)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 _ARGUMENTS = ("key_deserializer", "value_deserializer")
 """What Kafka counts among the options, and we do not."""
@@ -61,8 +72,40 @@ _optional_text = attrs.validators.optional(_text)
 
 
 def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value not in get_args(AutoOffsetReset):
-        raise ConfigError(f"{attribute.name} must be 'latest', 'earliest' or 'none', got {value!r}.")
+    if value in ("latest", "earliest", "none"):
+        return
+    if not isinstance(value, str) or value.partition(":")[0] != _BY_DURATION:
+        raise ConfigError(
+            f"{attribute.name} must be 'latest', 'earliest' or 'none', or 'by_duration:...', got {value!r}.",
+            remedy="by_duration takes an ISO 8601 duration: 'by_duration:PT1H' starts with the last hour.",
+        )
+    _duration(value)
+
+
+def _duration(policy: str) -> float:
+    """The seconds of `"by_duration:PnDTnHnMn.nS"`, by the rules of `java.time.Duration.parse`."""
+    match = _DURATION.fullmatch(policy.partition(":")[2])
+    parts = match and [match[unit] for unit in ("days", "hours", "minutes", "seconds")]
+    if match is None or not parts or not any(parts) or match["time"] in ("T", "t"):
+        raise ConfigError(
+            f"auto_offset_reset={policy!r} holds no ISO 8601 duration of days, hours, minutes and seconds.",
+            remedy="Write 'by_duration:PT1H' for an hour, 'by_duration:P7D' for a week, 'by_duration:PT1.5S'.",
+        )
+    whole = sum(int(part or 0) * size for part, size in zip(parts, (86_400, 3_600, 60, 1), strict=True))
+    fraction = float(f"0.{match['fraction'] or 0}")
+    total = whole + (-fraction if (parts[3] or "").startswith("-") else fraction)
+    total = -total if match["sign"] == "-" else total
+    if total < 0 or abs(whole) >= 2**63:
+        raise ConfigError(
+            f"auto_offset_reset={policy!r} is {'negative' if total < 0 else 'too long'}.",
+            remedy="The duration counts back from now: 'by_duration:PT1H' starts with the last hour.",
+        )
+    return total
+
+
+def _isolation(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(IsolationLevel):
+        raise ConfigError(f"{attribute.name} must be 'read_uncommitted' or 'read_committed', got {value!r}.")
 
 
 def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -200,6 +243,7 @@ class ConsumerConfig:
     drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
 
     auto_offset_reset: AutoOffsetReset = attrs.field(default="latest", validator=_policy)
+    isolation_level: IsolationLevel = attrs.field(default="read_uncommitted", validator=_isolation)
     enable_auto_commit: bool = attrs.field(default=True, validator=_truth)
     auto_commit_interval_ms: int = _number(5_000, 1)
 
@@ -275,6 +319,12 @@ class ConsumerConfig:
         if "bootstrap_servers" not in values:
             raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")
         return cls(**values)
+
+    @property
+    def reset_duration(self) -> float | None:
+        """Seconds before now at which `auto_offset_reset="by_duration:..."` starts (KIP-1106); else `None`."""
+        policy = self.auto_offset_reset
+        return _duration(policy) if policy.startswith(_BY_DURATION) else None
 
     @property
     def tls(self) -> bool:
@@ -363,6 +413,7 @@ class ConsumerOptions(TypedDict, total=False):
     partition_assignment_strategy: str | Assignor | Sequence[str | Assignor]
     drain_timeout_ms: int | None
     auto_offset_reset: AutoOffsetReset
+    isolation_level: IsolationLevel
     enable_auto_commit: bool
     auto_commit_interval_ms: int
     fetch_min_bytes: int

@@ -21,6 +21,7 @@
     │   ├── InvalidSessionTimeoutError        26
     │   ├── InvalidGroupIdError               24
     │   ├── OffsetOutOfRangeError              1
+    │   │   └── LogTruncationError               .offset .divergent_offset
     │   ├── UnknownTopicOrPartitionError       3
     │   ├── TopicAuthorizationFailedError     29
     │   └── GroupAuthorizationFailedError     30
@@ -329,6 +330,36 @@ class OffsetOutOfRangeError(BrokerError):
     name = "OFFSET_OUT_OF_RANGE"
     offset: int | None = None
     remedy = "Seek to an offset inside the log, or set auto_offset_reset to 'earliest' or 'latest'."
+
+
+class LogTruncationError(OffsetOutOfRangeError):
+    """The log was cut before the position, by an unclean leader election, and `auto_offset_reset` is `"none"`.
+
+    Records that were consumed are no longer in the log, and others may stand under their offsets (KIP-320).
+
+    Attributes:
+        offset: the position, behind the last record that was handed out.
+        divergent_offset: the first offset at which the log differs from what was consumed; `None` where the leader
+            cannot tell.
+    """
+
+    _verb = "found that the log was truncated, which is"
+
+    def __init__(self, topic: str, partition: int, offset: int, divergent_offset: int | None) -> None:
+        self.divergent_offset = divergent_offset
+        where = f"consumer.seek(TopicPartition({topic!r}, {partition}), {divergent_offset})"
+        super().__init__(
+            api="OffsetForLeaderEpoch",
+            topic=topic,
+            partition=partition,
+            detail=f"the position is {offset}, the logs part at {divergent_offset}"
+            if divergent_offset is not None
+            else f"the position is {offset}, and the leader cannot tell where the logs part",
+            remedy=f"To go on with what is there now: {where}."
+            if divergent_offset is not None
+            else "Seek to an offset inside the log, seek_to_beginning() for instance.",
+        )
+        self.offset = offset
 
 
 class UnknownTopicOrPartitionError(BrokerError):

@@ -26,6 +26,7 @@ from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollWatch
 from kafkastatic._drivers.producing import Producer
 from kafkastatic._drivers.throttling import ThrottleReport
+from kafkastatic._drivers.truncation import TruncationDriver
 from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
@@ -112,6 +113,16 @@ class Client:
             self.log,
             arrived=self.hand_out.arrived,
         )
+        self.truncation = TruncationDriver(
+            config,
+            self.pool,
+            self.metadata,
+            self.consumption,
+            runtime,
+            self.log,
+            changed=self._assignment_changed,
+        )
+        self.fetch.replanned.append(self.truncation.wake)
         self.assignment = AssignmentDriver(
             config, self.consumption, self.commits, runtime, self.log, changed=self._assignment_changed
         )
@@ -121,7 +132,7 @@ class Client:
         self.manual = False
         self.worker: Worker | None = None
         self._producer: Producer | None = None
-        self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
+        self._parted: dict[TopicPartition, OffsetAndMetadata] = {}  # where they stood whose commit is under way
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
         self._tasks: TaskGroup | None = None
@@ -384,6 +395,7 @@ class Client:
             await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
+            tasks.start_soon(self.truncation.run, name="kafkastatic:truncation")
             if self.membership is not None:
                 tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
@@ -463,16 +475,15 @@ class Client:
         before = self.positions.partitions()
         gone = before - wanted
         commits = self.config.enable_auto_commit and self.coordinator is not None
-        consumed = self.consumption.consumed_offsets(gone) if commits else {}
+        consumed = self.positions.with_epochs(self.consumption.consumed_offsets(gone) if commits else {})
         self.assignment.forget(gone)
         self.positions.add(wanted - before)
         self.metadata.track({tp.topic for tp in wanted})
         for tp in wanted & self._parted.keys():
-            self.positions[tp].move(self._parted.pop(tp))  # its commit may still be under way
+            self.positions[tp].go_on(self._parted.pop(tp))  # its commit may still be under way
         self._parted.update(consumed)
         if consumed and self._tasks is not None:
-            offsets = {tp: OffsetAndMetadata(offset) for tp, offset in consumed.items()}
-            self._tasks.start_soon(self._commit_parted, offsets, name="kafkastatic:commit")
+            self._tasks.start_soon(self._commit_parted, consumed, name="kafkastatic:commit")
 
     async def _commit_parted(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
         await self.commits.parting(offsets)
