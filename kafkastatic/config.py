@@ -1,8 +1,9 @@
 """`ConsumerConfig`: every option of the consumer, under Kafka's own name, with the Java 4.4 default.
 
-Dots of the Kafka name become underscores. Three options are our own: `drain_timeout_ms`,
-`max_buffered_bytes` and `max_decompressed_batch_bytes`. What stands for Kafka's keystores and JAAS lines is named as
-other Python clients name it: `ssl_context`, `ssl_cafile`, `sasl_plain_username`, `sasl_plain_password`.
+Dots of the Kafka name become underscores. Four options are our own: `drain_timeout_ms`,
+`instance_release_timeout_ms`, `max_buffered_bytes` and `max_decompressed_batch_bytes`. What stands for Kafka's
+keystores and JAAS lines is named as other Python clients name it: `ssl_context`, `ssl_cafile`, `sasl_plain_username`,
+`sasl_plain_password`.
 """
 
 from __future__ import annotations
@@ -226,6 +227,12 @@ class ConsumerConfig:
     `sasl_plain_username` with `sasl_plain_password` (for SCRAM too). The password is a `Secret`: shown nowhere, but
     pickled with the config.
 
+    Attributes:
+        instance_release_timeout_ms: how long a static member that starts waits for its predecessor's session to
+            expire, where the group refuses it until then: because it is full (GROUP_MAX_SIZE_REACHED), or because the
+            predecessor's assignors are others (INCONSISTENT_GROUP_PROTOCOL). `session_timeout_ms` and a second more
+            outlast any predecessor of the same configuration. 0: the error is raised at once.
+
     Raises:
         ConfigError: if an option is out of its range or two contradict each other.
     """
@@ -238,6 +245,7 @@ class ConsumerConfig:
 
     session_timeout_ms: int = _number(45_000, 1)
     heartbeat_interval_ms: int = _number(3_000, 1)
+    instance_release_timeout_ms: int = _number(0)
     max_poll_interval_ms: int = _number(300_000, 1)
     partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
     drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
@@ -280,6 +288,11 @@ class ConsumerConfig:
             raise ConfigError("group_id is empty.")
         if self.group_instance_id is not None and self.group_id is None:
             raise ConfigError("group_instance_id is given without a group_id.", remedy="Set group_id too.")
+        if self.instance_release_timeout_ms and self.group_instance_id is None:
+            raise ConfigError(
+                "instance_release_timeout_ms is given without a group_instance_id.",
+                remedy="Only a static member waits for a predecessor: set group_instance_id too.",
+            )
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
             raise ConfigError(
                 f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be below"
@@ -409,6 +422,7 @@ class ConsumerOptions(TypedDict, total=False):
     client_rack: str | None
     session_timeout_ms: int
     heartbeat_interval_ms: int
+    instance_release_timeout_ms: int
     max_poll_interval_ms: int
     partition_assignment_strategy: str | Assignor | Sequence[str | Assignor]
     drain_timeout_ms: int | None

@@ -294,7 +294,8 @@ class GroupMaxSizeReachedError(BrokerError):
     fatal = True
     remedy = (
         "The group is at the broker's group.max.size. A static member cannot restart into a full classic group"
-        " before its old session has expired: raise group.max.size by one, or wait for session_timeout_ms."
+        " before its old session has expired: raise group.max.size by one, or let it wait for that"
+        " with instance_release_timeout_ms."
     )
 
 
@@ -304,7 +305,8 @@ class InconsistentGroupProtocolError(BrokerError):
     fatal = True
     remedy = (
         "The running members share no assignor with this one: roll out a partition_assignment_strategy"
-        " that names both the old and the new assignor first."
+        " that names both the old and the new assignor first. A static member that is alone in its group may wait"
+        " for its old session to expire instead: instance_release_timeout_ms."
     )
 
 

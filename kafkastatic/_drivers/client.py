@@ -156,6 +156,7 @@ class Client:
             rebalance_timeout=config.max_poll_interval_ms / 1000,
             drain_timeout=config.drain_timeout,
             request_timeout=config.request_timeout_ms / 1000,
+            release_timeout=config.instance_release_timeout_ms / 1000,
             rack=config.client_rack,
             backoff=lambda n: delay(n, config.retry_backoff_ms, config.retry_backoff_max_ms, random),
         )

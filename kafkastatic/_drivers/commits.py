@@ -32,10 +32,15 @@ _NO_MEMBER = "Other consumers are members of this group: give assigned partition
 
 
 class Claim(NamedTuple):
-    """Who may commit, and for which spell of owning each partition; both end with a rebalance."""
+    """Who may commit, and for which spell of owning each partition; both end with a rebalance.
+
+    Attributes:
+        jumps: what is committed is news of a partition only as long as no seek or reset has moved it.
+    """
 
     who: Membership
     states: Mapping[TopicPartition, PartitionState | None]
+    jumps: Mapping[TopicPartition, int]
 
 
 class CommitDriver:
@@ -99,7 +104,7 @@ class CommitDriver:
 
     async def parting(self, offsets: Offsets) -> None:
         """Commit partitions that the application itself has just given up; nobody else is given them."""
-        nobody = Claim(self._identity(), {})
+        nobody = Claim(self._identity(), {}, {})
         async with self._lock:
             try:
                 await self._commit(offsets, nobody)
@@ -107,8 +112,9 @@ class CommitDriver:
                 self._log.warning("auto_commit_failed", when="on_assign", error=str(error))
 
     def _claim(self, offsets: Offsets) -> Claim:
-        positions = self._consumption.positions
-        return Claim(self._identity(), {tp: positions.get(tp) for tp in offsets})
+        states = {tp: self._consumption.positions.get(tp) for tp in offsets}
+        jumps = {tp: state.jumps for tp, state in states.items() if state is not None}
+        return Claim(self._identity(), states, jumps)
 
     def _check(self, offsets: Offsets, claim: Claim) -> None:
         """The broker would take a commit for any partition, and an old offset under a new identity."""
@@ -132,7 +138,7 @@ class CommitDriver:
             self._check(offsets, claim)
             outcome = await self._try(offsets, claim.who)
             if outcome.verdict is Verdict.DONE:
-                self._consumption.committed(dict(offsets))
+                self._note(offsets, claim)
                 return
             if outcome.verdict is Verdict.REJECTED:
                 self._rejected(outcome.code, claim.who)
@@ -141,6 +147,15 @@ class CommitDriver:
             if outcome.verdict is Verdict.MOVED:
                 self._coordinator.forget()
             await anyio.sleep(backoff.next())
+
+    def _note(self, offsets: Offsets, claim: Claim) -> None:
+        """Tell what was committed of partitions that are still owned in the same spell and were not moved since."""
+        news: dict[TopicPartition, OffsetAndMetadata] = {}
+        for tp, offset in offsets.items():
+            state = self._consumption.positions.get(tp)
+            if state is not None and state is claim.states.get(tp) and state.jumps == claim.jumps[tp]:
+                news[tp] = offset
+        self._consumption.committed(news)
 
     async def _try(self, offsets: Offsets, who: Membership) -> Outcome:
         assert self._coordinator is not None

@@ -27,9 +27,9 @@ class Connection:
         client_id: sent with every request.
 
     Attributes:
+        throttled_until: the broker reads nothing from it before (KIP-219); kept here for whoever sends.
         worn_at: when to stop using it, since the broker will close it soon after (KIP-368).
         hung_up: the other side has closed it.
-        throttled_until: the broker reads nothing from it before (KIP-219); kept here for whoever sends.
     """
 
     def __init__(self, address: str, client_id: str) -> None:

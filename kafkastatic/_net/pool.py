@@ -36,12 +36,11 @@ from kafkastatic.types import Broker
 
 Versions = Mapping[int, tuple[int, int]]
 
-SESSION_SHARE = 0.85
-"""The share of a connection's lifetime, where the broker sets one, after which another one takes its place."""
-
 _FETCH = 1
 _CLIENTS_WAIT = 8
 """From this version of Fetch on, which came with Kafka 2.0, brokers answer at once and leave the waiting to clients."""
+SESSION_SHARE = 0.85
+"""The share of a connection's lifetime, where the broker sets one, after which another one takes its place."""
 
 
 class Role(enum.Enum):
@@ -213,9 +212,9 @@ class Pool:
             with anyio.fail_after(timeout):
                 connection = await self._connection(node, role)
                 what = f"{node.address} throttles this client: nothing could be sent"
-                while (pause := connection.throttled_until - self._runtime.now()) > 0:
+                pause = connection.throttled_until - self._runtime.now()
+                if pause > 0:
                     await anyio.sleep(pause)
-                    connection = await self._connection(node, role)  # its session may have ended meanwhile
         except TimeoutError:
             raise KafkaTimeoutError(f"{what} within {timeout:.3g} s.") from None
         version = negotiate(type(request), node.versions or {}, cap)

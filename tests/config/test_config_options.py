@@ -145,6 +145,7 @@ SMALLEST = {
     "reconnect_backoff_ms": 0,
     "reconnect_backoff_max_ms": 0,
     "drain_timeout_ms": 0,
+    "instance_release_timeout_ms": 0,
     "metadata_recovery_rebootstrap_trigger_ms": 0,
 }
 NUMBERS = sorted(field.name for field in attrs.fields(ConsumerConfig) if "int" in str(field.type).split(" | "))
@@ -156,6 +157,7 @@ def test_numbers_have_their_range(name: str) -> None:
     for value in (smallest - 1, MAX + 1):
         assert f"{name} must be between {smallest} and {MAX}, got {value}." in refused(**{name: value})
     room = {"session_timeout_ms": MAX, "request_timeout_ms": MAX, "fetch_max_wait_ms": 0, "heartbeat_interval_ms": 1}
+    room |= {"group_id": "g", "group_instance_id": "i-0"}
     for value in (max(smallest, 2), MAX - 1):
         assert getattr(config(**{**room, name: value}), name) == value
 
@@ -165,6 +167,11 @@ def test_numbers_have_their_range(name: str) -> None:
     [
         ({"group_id": ""}, "group_id is empty."),
         ({"group_instance_id": "a"}, "group_instance_id is given without a group_id. Set group_id too."),
+        (
+            {"group_id": "g", "instance_release_timeout_ms": 1},
+            "instance_release_timeout_ms is given without a group_instance_id."
+            " Only a static member waits for a predecessor: set group_instance_id too.",
+        ),
         (
             {"session_timeout_ms": 3000},
             "heartbeat_interval_ms=3000 must be below session_timeout_ms=3000."

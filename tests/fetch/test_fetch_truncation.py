@@ -170,13 +170,15 @@ def test_a_commit_with_an_epoch_is_in_doubt_under_a_later_one() -> None:
 
 
 def test_nothing_is_fetched_while_in_doubt() -> None:
-    """The partition beside it is."""
+    """The partition beside it is, with a request that does not wait long: this one may follow soon."""
     fetches = Fetches(a=0, b=0)
+    fetches.snapshot = led(4, A, B)
     push(fetches.positions[A], batch(0, 3, 2))
     fetches.positions[A].proven = 2
 
-    fetches.snapshot = led(4, A, B)
-    assert list(fetches.ask().asked) == [B]
+    ask = fetches.ask()
+    assert list(ask.asked) == [B]
+    assert ask.request.max_wait_ms == 100
     fetches.positions[A].proven = 4
     assert set(fetches.ask().asked) == {A, B}
 
