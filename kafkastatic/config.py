@@ -1,13 +1,16 @@
 """`ConsumerConfig`: every option of the consumer, under Kafka's own name, with the Java 4.4 default.
 
-Dots of the Kafka name become underscores. Three options are our own: `drain_timeout_ms`,
-`max_buffered_bytes` and `max_decompressed_batch_bytes`.
+Dots of the Kafka name become underscores. Four options are our own: `drain_timeout_ms`,
+`instance_release_timeout_ms`, `max_buffered_bytes` and `max_decompressed_batch_bytes`. What stands for Kafka's
+keystores and JAAS lines is named as other Python clients name it: `ssl_context`, `ssl_cafile`, `sasl_plain_username`,
+`sasl_plain_password`.
 """
 
 from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
 import attrs
 
 from kafkastatic.errors import ConfigError
-from kafkastatic.types import Assignor, InstanceId
+from kafkastatic.types import Assignor, InstanceId, Secret
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -25,6 +28,8 @@ AutoOffsetReset = Literal["latest", "earliest", "none"] | str
 
 IsolationLevel = Literal["read_uncommitted", "read_committed"]
 RecoveryStrategy = Literal["rebootstrap", "none"]
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>.*)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
 
@@ -109,6 +114,42 @@ def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
 
 
+def _protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(SecurityProtocol):
+        raise ConfigError(f"{attribute.name} must be {_one_of(SecurityProtocol)}, got {value!r}.")
+
+
+def _mechanism(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None or value in get_args(SaslMechanism):
+        return
+    if value in ("GSSAPI", "OAUTHBEARER"):
+        raise ConfigError(f"{attribute.name}={value!r} is not there yet.", remedy=f"Use {_one_of(SaslMechanism)}.")
+    raise ConfigError(f"{attribute.name} must be {_one_of(SaslMechanism)}, got {value!r}.")
+
+
+def _one_of(choice: Any) -> str:
+    *others, last = (repr(value) for value in get_args(choice))
+    return f"{', '.join(others)} or {last}"
+
+
+def _path(value: str | os.PathLike[str] | None) -> str | None:
+    try:
+        path = value if value is None else os.fspath(value)
+    except TypeError:
+        path = b""
+    if path is not None and not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"ssl_cafile must be the path of a PEM file, got {value!r}.")
+    return path
+
+
+def _secret(value: str | Secret | None) -> Secret | None:
+    if value is None or isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"sasl_plain_password must be a str, got a {type(value).__name__}.")
+    return Secret(value)
+
+
 def _context(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None and not hasattr(value, "wrap_bio"):  # this layer does not know ssl
         raise ConfigError(f"{attribute.name} must be an ssl.SSLContext, got {value!r}.")
@@ -178,6 +219,20 @@ def _instance_id(value: str | None) -> InstanceId | None:
 class ConsumerConfig:
     """Validated options of one consumer. Times are milliseconds, sizes bytes.
 
+    What is spoken is said by `security_protocol` alone: the options of TLS and SASL are refused where it does not name
+    them. With TLS the authorities in the PEM file `ssl_cafile` are trusted, or an `ssl_context` of your own decides
+    everything; with neither, those that this system trusts. Host names are checked.
+
+    With SASL every connection begins with a login by `sasl_mechanism`, which has no default, as
+    `sasl_plain_username` with `sasl_plain_password` (for SCRAM too). The password is a `Secret`: shown nowhere, but
+    pickled with the config.
+
+    Attributes:
+        instance_release_timeout_ms: how long a static member that starts waits for its predecessor's session to
+            expire, where the group refuses it until then: because it is full (GROUP_MAX_SIZE_REACHED), or because the
+            predecessor's assignors are others (INCONSISTENT_GROUP_PROTOCOL). `session_timeout_ms` and a second more
+            outlast any predecessor of the same configuration. 0: the error is raised at once.
+
     Raises:
         ConfigError: if an option is out of its range or two contradict each other.
     """
@@ -190,6 +245,7 @@ class ConsumerConfig:
 
     session_timeout_ms: int = _number(45_000, 1)
     heartbeat_interval_ms: int = _number(3_000, 1)
+    instance_release_timeout_ms: int = _number(0)
     max_poll_interval_ms: int = _number(300_000, 1)
     partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
     drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
@@ -220,13 +276,24 @@ class ConsumerConfig:
     socket_connection_setup_timeout_ms: int = _number(10_000, 1)
     allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
     exclude_internal_topics: bool = attrs.field(default=True, validator=_truth)
+
+    security_protocol: SecurityProtocol = attrs.field(default="PLAINTEXT", validator=_protocol)
+    ssl_cafile: str | None = attrs.field(default=None, converter=_path)
     ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_context)
+    sasl_mechanism: SaslMechanism | None = attrs.field(default=None, validator=_mechanism)
+    sasl_plain_username: str | None = attrs.field(default=None, validator=_optional_text)
+    sasl_plain_password: Secret | None = attrs.field(default=None, repr=False, converter=_secret)
 
     def __attrs_post_init__(self) -> None:
         if self.group_id is not None and not self.group_id:
             raise ConfigError("group_id is empty.")
         if self.group_instance_id is not None and self.group_id is None:
             raise ConfigError("group_instance_id is given without a group_id.", remedy="Set group_id too.")
+        if self.instance_release_timeout_ms and self.group_instance_id is None:
+            raise ConfigError(
+                "instance_release_timeout_ms is given without a group_instance_id.",
+                remedy="Only a static member waits for a predecessor: set group_instance_id too.",
+            )
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
             raise ConfigError(
                 f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be below"
@@ -240,6 +307,8 @@ class ConsumerConfig:
             )
         if not self.partition_assignment_strategy:
             raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out for 'range'.")
+        _check_tls(self)
+        _check_sasl(self)
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Self:
@@ -272,11 +341,72 @@ class ConsumerConfig:
         return _duration(policy) if policy.startswith(_BY_DURATION) else None
 
     @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted; `security_protocol` alone says so."""
+        return self.security_protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def sasl(self) -> bool:
+        """Whether every connection begins with a login; `security_protocol` alone says so."""
+        return self.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    @property
     def drain_timeout(self) -> float:
         """Seconds that the record in hand gets on a revoke: 30 s or half the rebalance timeout, the smaller."""
         if self.drain_timeout_ms is not None:
             return self.drain_timeout_ms / 1000
         return min(30.0, self.max_poll_interval_ms / 2000)
+
+
+def _check_tls(config: ConsumerConfig) -> None:
+    given = [name for name in ("ssl_context", "ssl_cafile") if getattr(config, name) is not None]
+    if given and not config.tls:
+        raise ConfigError(
+            f"{given[0]} is given, but security_protocol={config.security_protocol!r} is not encrypted.",
+            remedy=f"Set security_protocol to {'SASL_SSL' if config.sasl else 'SSL'!r}.",
+        )
+    if len(given) == 2:
+        raise ConfigError(
+            "ssl_context and ssl_cafile are both given, and one of them would be ignored.",
+            remedy="Load the file into the context: ssl_context.load_verify_locations(cafile).",
+        )
+
+
+def _check_sasl(config: ConsumerConfig) -> None:
+    credentials = {"sasl_plain_username": config.sasl_plain_username, "sasl_plain_password": config.sasl_plain_password}
+    given = [
+        name for name, value in {"sasl_mechanism": config.sasl_mechanism, **credentials}.items() if value is not None
+    ]
+    if given and not config.sasl:
+        raise ConfigError(
+            f"{given[0]} is given, but security_protocol={config.security_protocol!r} means no login.",
+            remedy="Set security_protocol to 'SASL_SSL', or to 'SASL_PLAINTEXT' where nobody listens in.",
+        )
+    if not config.sasl:
+        return
+    if config.sasl_mechanism is None:
+        raise ConfigError(
+            f"security_protocol={config.security_protocol!r} needs a sasl_mechanism.",
+            remedy=f"Set it to {_one_of(SaslMechanism)}.",
+        )
+    for name, value in credentials.items():
+        text = value.reveal() if isinstance(value, Secret) else value
+        problem = _unfit_for_login(text)
+        if problem:
+            raise ConfigError(
+                f"{name} {problem}.",
+                remedy=f"sasl_mechanism={config.sasl_mechanism!r} logs in with a name and a password.",
+            )
+
+
+def _unfit_for_login(text: str | None) -> str | None:
+    if text is None:
+        return "is missing"
+    if not text:
+        return "is empty"
+    if "\0" in text or text.encode(errors="ignore").decode() != text:
+        return "holds a character that cannot be sent"
+    return None
 
 
 def option_names() -> frozenset[str]:
@@ -293,6 +423,7 @@ class ConsumerOptions(TypedDict, total=False):
     client_rack: str | None
     session_timeout_ms: int
     heartbeat_interval_ms: int
+    instance_release_timeout_ms: int
     max_poll_interval_ms: int
     partition_assignment_strategy: str | Assignor | Sequence[str | Assignor]
     drain_timeout_ms: int | None
@@ -320,4 +451,9 @@ class ConsumerOptions(TypedDict, total=False):
     socket_connection_setup_timeout_ms: int
     allow_auto_create_topics: bool
     exclude_internal_topics: bool
+    security_protocol: SecurityProtocol
+    ssl_cafile: str | os.PathLike[str] | None
     ssl_context: SSLContext | None
+    sasl_mechanism: SaslMechanism | None
+    sasl_plain_username: str | None
+    sasl_plain_password: str | Secret | None

@@ -8,6 +8,10 @@
     │   │   ├── FencedMemberEpochError       110
     │   │   ├── UnreleasedInstanceIdError    111
     │   │   └── StaleMemberEpochError        113
+    │   ├── AuthenticationError             a login failed; .address .mechanism .username
+    │   │   ├── UnsupportedSaslMechanismError 33
+    │   │   ├── IllegalSaslStateError         34
+    │   │   └── SaslAuthenticationFailedError 58
     │   ├── UnsupportedVersionError           35  also a ConfigError
     │   ├── UnknownMemberIdError              25
     │   ├── IllegalGenerationError            22
@@ -153,7 +157,8 @@ class BrokerError(KafkaError):
             "partition": self.partition,
         }
         known = ", ".join(f"{key}={value!r}" for key, value in where.items() if value is not None)
-        return f"{text}{f' for {known}' if known else ''}{f': {self.detail}' if self.detail else ''}."
+        detail = f": {self.detail.rstrip('.')}" if self.detail else ""
+        return f"{text}{f' for {known}' if known else ''}{detail}."
 
 
 class FencedError(BrokerError):
@@ -199,6 +204,63 @@ class StaleMemberEpochError(FencedError):
     name = "STALE_MEMBER_EPOCH"
 
 
+class AuthenticationError(BrokerError):
+    """A login failed, by the broker's word or because the broker could not prove who it is.
+
+    Terminal: the same credentials are not tried again, and a running consumer ends with it.
+
+    Attributes:
+        address: the broker, `"host:port"`.
+        mechanism: the `sasl_mechanism` used.
+        username: who wanted to log in. The password is nowhere in an error.
+    """
+
+    fatal = True
+
+    def __init__(
+        self,
+        code: int | None = None,
+        name: str | None = None,
+        retriable: bool | None = None,
+        *,
+        address: str | None = None,
+        mechanism: str | None = None,
+        username: str | None = None,
+        **context: Any,
+    ) -> None:
+        self.address = address
+        self.mechanism = mechanism
+        self.username = username
+        super().__init__(code, name, False, **context)
+
+    def _describe(self) -> str:
+        if self.address is None:  # a broker that says so in answer to something else
+            return super()._describe()
+        why = f"{(self.detail or 'for no given reason').rstrip('.')}." if self.code is None else super()._describe()
+        return f"The login of {self.username!r} at {self.address} with {self.mechanism} failed: {why}"
+
+
+class UnsupportedSaslMechanismError(AuthenticationError):
+    """The broker does not offer this `sasl_mechanism`."""
+
+    code = 33
+    name = "UNSUPPORTED_SASL_MECHANISM"
+
+
+class IllegalSaslStateError(AuthenticationError):
+    """The listener does not expect a login, or not at this point."""
+
+    code = 34
+    name = "ILLEGAL_SASL_STATE"
+
+
+class SaslAuthenticationFailedError(AuthenticationError):
+    """The broker does not take these credentials."""
+
+    code = 58
+    name = "SASL_AUTHENTICATION_FAILED"
+
+
 class UnsupportedVersionError(BrokerError, ConfigError):
     """The broker, or its version of an API, is too old for what the configuration asks for.
 
@@ -233,7 +295,8 @@ class GroupMaxSizeReachedError(BrokerError):
     fatal = True
     remedy = (
         "The group is at the broker's group.max.size. A static member cannot restart into a full classic group"
-        " before its old session has expired: raise group.max.size by one, or wait for session_timeout_ms."
+        " before its old session has expired: raise group.max.size by one, or let it wait for that"
+        " with instance_release_timeout_ms."
     )
 
 
@@ -243,7 +306,8 @@ class InconsistentGroupProtocolError(BrokerError):
     fatal = True
     remedy = (
         "The running members share no assignor with this one: roll out a partition_assignment_strategy"
-        " that names both the old and the new assignor first."
+        " that names both the old and the new assignor first. A static member that is alone in its group may wait"
+        " for its old session to expire instead: instance_release_timeout_ms."
     )
 
 

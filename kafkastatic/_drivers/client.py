@@ -42,6 +42,7 @@ from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import (
+    AuthenticationError,
     BrokerUnreachableError,
     ConsumerClosedError,
     IllegalStateError,
@@ -77,7 +78,7 @@ class Client:
         self.deserializers = deserializers
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
-        self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log))
+        self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log), refused=self._login_refused)
         self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
         self.positions = Positions(self.metadata.topic)
         self.consumption = Consumption(
@@ -166,6 +167,7 @@ class Client:
             rebalance_timeout=config.max_poll_interval_ms / 1000,
             drain_timeout=config.drain_timeout,
             request_timeout=config.request_timeout_ms / 1000,
+            release_timeout=config.instance_release_timeout_ms / 1000,
             rack=config.client_rack,
             backoff=lambda n: delay(n, config.retry_backoff_ms, config.retry_backoff_max_ms, random),
         )
@@ -439,7 +441,8 @@ class Client:
             except ProtocolError as error:
                 raise ProtocolError(
                     f"{', '.join(config.bootstrap_servers)}: {error}",
-                    remedy="Check that bootstrap_servers names a Kafka listener; one with TLS needs ssl_context.",
+                    remedy="Check that bootstrap_servers names a Kafka listener;"
+                    " one with TLS needs security_protocol SSL or SASL_SSL.",
                 ) from error
             except KafkaError as error:
                 if not error.retriable:
@@ -514,6 +517,13 @@ class Client:
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
+
+    def _login_refused(self, error: AuthenticationError) -> None:
+        """Whoever meets it first, the consumer ends: a member by way of its on_partitions_lost."""
+        if self.membership is not None and not self.manual:
+            self.membership.feed(m.CoordinatorRefused(error))
+        else:
+            self.fail(error)
 
     def _topics_changed(self) -> None:
         self._assignment_changed()

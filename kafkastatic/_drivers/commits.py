@@ -35,11 +35,13 @@ class Claim(NamedTuple):
     """Who may commit, and for which spell of owning each partition; both end with a rebalance.
 
     Attributes:
+        jumps: what is committed is news of a partition only as long as no seek or reset has moved it.
         topic_ids: the topics that the offsets are of, `None` where an id is not known.
     """
 
     who: Membership
     states: Mapping[TopicPartition, PartitionState | None]
+    jumps: Mapping[TopicPartition, int]
     topic_ids: Mapping[str, bytes] | None = None
 
 
@@ -121,7 +123,7 @@ class CommitDriver:
 
     async def parting(self, offsets: Offsets) -> None:
         """Commit partitions that the application itself has just given up; nobody else is given them."""
-        nobody = Claim(self._identity(), {})
+        nobody = Claim(self._identity(), {}, {})
         async with self._lock:
             try:
                 await self._commit(offsets, nobody)
@@ -129,10 +131,10 @@ class CommitDriver:
                 self._log.warning("auto_commit_failed", when="on_assign", error=str(error))
 
     def _claim(self, offsets: Offsets) -> Claim:
-        positions = self._consumption.positions
-        states = {tp: positions.get(tp) for tp in offsets}
+        states = {tp: self._consumption.positions.get(tp) for tp in offsets}
+        jumps = {tp: state.jumps for tp, state in states.items() if state is not None}
         ids = {tp[0]: state.topic_id for tp, state in states.items() if state is not None}
-        return Claim(self._identity(), states, None if NO_TOPIC_ID in ids.values() else ids)
+        return Claim(self._identity(), states, jumps, None if NO_TOPIC_ID in ids.values() else ids)
 
     def _check(self, offsets: Offsets, claim: Claim) -> None:
         """The broker would take a commit for any partition, and an old offset under a new identity."""
@@ -176,12 +178,19 @@ class CommitDriver:
             await anyio.sleep(backoff.next())
 
     def _note(self, offsets: Offsets, outcome: Outcome, claim: Claim) -> None:
-        """What was accepted is committed, whatever else was not; but not for who owns the partition by now."""
+        """What was accepted is committed, whatever else was not.
+
+        But it is no news of a partition that another spell of ownership has by now, or that was moved meanwhile.
+        """
         if outcome.verdict not in (Verdict.DONE, Verdict.REFUSED):
             return
-        get = self._consumption.positions.get
-        own = {tp: value for tp, value in offsets.items() if get(tp) is claim.states.get(tp, get(tp))}
-        self._consumption.committed({tp: value for tp, value in own.items() if tp not in outcome.refused})
+        news: dict[TopicPartition, OffsetAndMetadata] = {}
+        for tp, offset in offsets.items():
+            state = self._consumption.positions.get(tp)
+            known = state is not None and state is claim.states.get(tp) and state.jumps == claim.jumps[tp]
+            if known and tp not in outcome.refused:
+                news[tp] = offset
+        self._consumption.committed(news)
 
     async def _try(self, offsets: Offsets, claim: Claim) -> Outcome:
         assert self._coordinator is not None

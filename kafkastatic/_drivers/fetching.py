@@ -136,12 +136,12 @@ class FetchDriver:
                 sources = self._sources()
                 if node_id not in sources:
                     return
-                plan = self._planner.plan(node_id, sources, self._metadata.snapshot, self._runtime.now())
+                plan = self._planner.plan(node_id, sources, self._runtime.now())
                 if plan is not None and not plan.complete:
                     with anyio.move_on_after(FULL_BUFFER_PAUSE):
                         await wake.wait()
                     sources = self._sources()
-                    plan = self._planner.plan(node_id, sources, self._metadata.snapshot, self._runtime.now())
+                    plan = self._planner.plan(node_id, sources, self._runtime.now())
                 if plan is None:
                     pauses = [state.retry_at - self._runtime.now() for state in sources.get(node_id, ())]
                     pause = min((pause for pause in pauses if pause > 0), default=_IDLE_LOOK)

@@ -264,12 +264,15 @@ class Consumption:
         }
 
     def consumed_offsets(self, partitions: Collection[TopicPartition] | None = None) -> dict[TopicPartition, int]:
-        """What auto-commit covers: everything consumed, where that is not what is committed."""
+        """What auto-commit covers: everything consumed, where that is ahead of what is committed.
+
+        It never goes back by itself: behind an explicit commit that is ahead, it waits until it has come so far.
+        """
         self.settle()
         return {
             state.tp: state.consumed
             for state in self._known(partitions)
-            if state.committed is None or state.committed.offset != state.consumed
+            if state.committed is None or state.committed.offset < state.consumed
         }
 
     def _known(self, partitions: Collection[TopicPartition] | None) -> list[PartitionState]:
@@ -353,7 +356,7 @@ class Consumption:
     def seek(self, tp: TopicPartition, offset: int, epoch: int = UNKNOWN) -> None:
         """Go on at `offset`; the record in hand is no longer of any account."""
         self._leave(tp)
-        self.positions[tp].move(offset, epoch)
+        self.positions[tp].seek(offset, epoch)
 
     def seek_by_time(self, tp: TopicPartition, timestamp: int) -> None:
         self._leave(tp)

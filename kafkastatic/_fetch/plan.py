@@ -55,7 +55,7 @@ class Planner:
         found: dict[int, list[PartitionState]] = {}
         for state in self._positions:
             node = source(state, snapshot, now)
-            if node is not None and not state.gone:
+            if node is not None and not state.gone and not in_doubt(state, snapshot):
                 found.setdefault(node, []).append(state)
         return found
 
@@ -68,7 +68,7 @@ class Planner:
         """When `sources` changes with time alone."""
         return next_change(self._positions, now)
 
-    def plan(self, node: int, sources: Sources, snapshot: ClusterSnapshot, now: float) -> Plan | None:
+    def plan(self, node: int, sources: Sources, now: float) -> Plan | None:
         """What to ask a broker for now; `None` if there is nothing to ask for."""
         room = self._room(node, sources)
         if not room:
@@ -83,7 +83,6 @@ class Planner:
                 or state.barred
                 or state.paused
                 or state.held_off(node, now)
-                or in_doubt(state, snapshot)
             ):
                 continue
             if state.buffered >= limit:
@@ -136,8 +135,9 @@ class Planner:
             info = snapshot.topics[name]
             ids[name] = info.topic_id
             assert state.fetch_at is not None
-            state.proven = max(state.proven, info.partitions[index].leader_epoch)
-            wanted[state.tp] = Wanted(state, state.version, state.fetch_at, info.partitions[index].leader_epoch)
+            epoch = info.partitions[index].leader_epoch
+            state.proven = max(state.proven, epoch)
+            wanted[state.tp] = Wanted(state, state.version, state.fetch_at, epoch)
         by_id = NO_TOPIC_ID not in ids.values()
         session = self._sessions.get(plan.node)
         if session is None:

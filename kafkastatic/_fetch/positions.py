@@ -46,7 +46,8 @@ class PartitionState:
         fetch_at: the next offset to fetch; `None` until the start is known.
         handed: the next offset to hand out: the application's position.
         consumed: the next offset behind everything that is consumed: what auto-commit may commit.
-        committed: the last offset known to be committed.
+        committed: the last offset known to be committed; forgotten by seeks and resets, which may lead back.
+        jumps: counts those, so that a commit asked for earlier is known to be no news.
         barred: neither fetched nor handed out: it is being set up, or given up.
         reset: the timestamp to look up by ListOffsets, where a reset is wanted.
         buffer: fetched batches, undecoded.
@@ -87,6 +88,7 @@ class PartitionState:
         "handed",
         "held",
         "high_watermark",
+        "jumps",
         "log_start",
         "moves",
         "open",
@@ -119,6 +121,7 @@ class PartitionState:
         self.paused = False
         self.barred = False
         self.version = next(_versions)
+        self.jumps = 0
         self.moves = 0
         self.gone = False
         self.reborn = bool(topic and topic.former)
@@ -150,13 +153,23 @@ class PartitionState:
         """Go on where a commit says."""
         self.move(committed.offset, committed.leader_epoch)
 
+    def seek(self, offset: int, epoch: int = UNKNOWN) -> None:
+        """Go on at `offset`, as `move`; it may be behind what is committed."""
+        self._jump()
+        self.move(offset, epoch)
+
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
+        self._jump()
         self.drop()
         self.moves += 1
         self.fetch_at = None
         self.consumed = self.handed
         self.reset = timestamp
+
+    def _jump(self) -> None:
+        self.jumps += 1
+        self.committed = None
 
     def go_back(self) -> None:
         """Hand out again what is not consumed."""
@@ -175,6 +188,7 @@ class PartitionState:
         Args:
             epoch: the leader epoch of the record before it.
         """
+        self._jump()  # what is committed may be ahead of a log that is shorter now
         self.drop()
         self.moves += 1
         self.fetch_at = self.handed = offset

@@ -1,7 +1,6 @@
 """The classic group protocol for a static or a dynamic member, as a pure state machine.
 
-KIP-345 (static members), KIP-394 (member id required), KIP-800 (reasons), KIP-814 (a restarted leader skips the
-assignment). What a static member may not do:
+`joining.py` is the way in; this is a member's life from then on. What a static one may not do (KIP-345):
 
 - leave the group when it closes, unless asked to: its place is kept for its next start;
 - leave by its instance id alone: that removes whoever holds the id now;
@@ -9,30 +8,26 @@ assignment). What a static member may not do:
 - forget its member id on a local reset, or send a second blind JoinGroup while one may still be parked: the
   broker would fence the one with the other (KAFKA-20985).
 
-`states.TABLE` is the map; below is one small handler per event, in the order of the protocol.
+`states.TABLE` is the map; in both files there is one small handler per event, in the order of the protocol.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 from kafkastatic._group import requests
+from kafkastatic._group.joining import JOIN_GRACE, Joining
 from kafkastatic._group.leader import Leadership
 from kafkastatic._group.member import (
     Action,
     Answered,
-    Assign,
     AssignFinished,
     CloseRequested,
     CommitRejected,
     CoordinatorFound,
     CoordinatorRefused,
     Event,
-    Fail,
     FetchMetadata,
-    FindCoordinator,
     Lose,
     LoseFinished,
     MetadataChanged,
@@ -43,53 +38,27 @@ from kafkastatic._group.member import (
     RequestFailed,
     Revoke,
     RevokeFinished,
-    Send,
     Started,
     Stop,
     SubscriptionChanged,
     TimerFired,
 )
-from kafkastatic._group.settings import Settings, too_old
-from kafkastatic._group.states import IN_GROUP, OVER, TABLE, State
+from kafkastatic._group.settings import Settings
+from kafkastatic._group.states import IN_GROUP, OVER, State
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.consumer_protocol import decode_assignment
 from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._protocol.messages.describe_groups import DescribeGroupsResponse
 from kafkastatic._protocol.messages.heartbeat import HeartbeatResponse
-from kafkastatic._protocol.messages.join_group import JoinGroupResponse
 from kafkastatic._protocol.messages.leave_group import LeaveGroupResponse
-from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
-from kafkastatic._protocol.primitives import Request
+from kafkastatic._protocol.messages.sync_group import SyncGroupResponse
 from kafkastatic.errors import KafkaError
-from kafkastatic.types import ClusterSnapshot, Membership
-
-JOIN_GRACE = 5.0
-"""Seconds that a JoinGroup may take beyond the rebalance timeout."""
 
 
-class ClassicMember:
+class ClassicMember(Joining):
     """One member of a classic group. See the module for its rules and `Member` for its face."""
 
     def __init__(self, settings: Settings, topics: frozenset[str] = frozenset()) -> None:
-        self.state = State.IDLE
-        self.membership = Membership(settings.group, settings.instance_id)
-        self._settings = settings
-        self._topics = topics
-        self._snapshot = ClusterSnapshot()
-        self._coordinator = False
-        self._finding = False
-        self._attempt = 0
-        self._last_key = 0
-        self._live: dict[str, int] = {}  # the key of the answer that each API waits for
-        self._generation = -1  # the last generation we were in, told in the subscription (KIP-792)
-        self._protocol = ""
-        self._lead: Leadership | None = None
-        self._sync: SyncGroupRequest | None = None  # kept for a retry
-        self._retry_at: float | None = None
-        self._heartbeat_at: float | None = None
-        self._session_until: float | None = None
-        self._blind_until = 0.0  # until when an abandoned blind JoinGroup of ours may still be parked
-        self._reason = "first join"
-        self._rejoin_wanted = False
+        super().__init__(settings, topics)
         self._stepping_out = False
         self._closing: CloseRequested | None = None
 
@@ -140,162 +109,29 @@ class ClassicMember:
                 times.append(self._heartbeat_at)
         return min((time for time in times if time is not None), default=None)
 
-    # ── start, coordinator ──
-
-    def _started(self) -> list[Action]:
-        self._finding = True
-        self._move("started" if self._topics else "started without topics")
-        return [FindCoordinator()]
-
-    def _coordinator_found(self, event: CoordinatorFound, now: float) -> list[Action]:
-        refused = too_old(event.versions, self._settings)
-        if refused:
-            return self._fail(refused)
-        self._coordinator, self._finding = True, False
-        if self.state is State.FINDING:
-            return self._join("coordinator found", now)
-        return self._beat(now) if self.state in IN_GROUP else []
-
-    def _lose_coordinator(self) -> list[Action]:
-        """Look the coordinator up again, once, whoever noticed."""
-        self._coordinator = False
-        if self._finding:
-            return []
-        self._finding = True
-        return [FindCoordinator(after=self._backoff())]
-
-    # ── join ──
-
-    def _join(self, cause: str, now: float) -> list[Action]:
-        """Send JoinGroup, or look for a coordinator to send it to."""
-        if not self._coordinator:
-            self._move("rejoin, no coordinator")
-            return self._lose_coordinator()
-        self._move(cause)
-        self._rejoin_wanted = False
-        self._out_of_generation()
-        who = self.membership
-        request = requests.join(
-            who,
-            topics=self._topics,
-            assignors=self._settings.assignors,
-            session_timeout_ms=round(self._settings.session_timeout * 1000),
-            rebalance_timeout_ms=round(self._settings.rebalance_timeout * 1000),
-            generation=self._generation,
-            rack=self._settings.rack,
-            reason=self._reason,
-        )
-        report = Report("joining", {"member_id": who.member_id, "reason": self._reason})
-        return [report, self._send(request, self._settings.rebalance_timeout + JOIN_GRACE)]
-
-    def _join_answered(self, response: JoinGroupResponse, now: float) -> list[Action]:
-        code, known = response.error_code, self.membership.member_id
-        if code == codes.NONE:
-            return self._joined(response, now)
-        if code == codes.MEMBER_ID_REQUIRED and response.member_id and not known:
-            self._identify(response.member_id)
-            return self._join("rejoin", now)
-        if code == codes.UNKNOWN_MEMBER_ID and known:
-            self._identify("")
-            self._reason = "member id was not known any more"
-            return self._join("rejoin", now)
-        if code == codes.FENCED_INSTANCE_ID and now < self._blind_until:
-            # Our own abandoned JoinGroup may have replaced this one: one more try tells (KAFKA-20985).
-            self._blind_until = 0.0
-            self._identify("")
-            return [Report("join_fenced_by_own_abandoned_join"), *self._join("rejoin", now)]
-        if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR):
-            return self._seek_coordinator()
-        if is_retriable(code) or code in (codes.UNKNOWN_MEMBER_ID, codes.REBALANCE_IN_PROGRESS):
-            self._move("not now")
-            self._retry_at = now + self._backoff()
-            return []
-        return self._fail_code(code, "JoinGroup")
-
-    def _joined(self, response: JoinGroupResponse, now: float) -> list[Action]:
-        self._attempt = 0
-        self._blind_until = 0.0  # an abandoned one is settled: this one has replaced it
-        self._identify(response.member_id, response.generation_id)
-        self._generation = response.generation_id
-        self._protocol = response.protocol_name or self._settings.assignors[0].name
-        leads = response.leader == response.member_id
-        report = Report("joined", {**self._who(), "leader": leads, "skip_assignment": response.skip_assignment})
-        if not leads:
-            return [report, *self._sync_up("joined", requests.sync(self.membership, self._protocol))]
-        try:
-            lead = Leadership(response.members, self._protocol, self._settings.assignors)
-        except KafkaError as error:
-            return [report, *self._fail(error)]
-        self._lead = lead
-        watch = FetchMetadata(lead.topics)
-        if response.skip_assignment:
-            # A restarted static leader keeps the old assignment (KIP-814) but must go on watching the topics.
-            lead.accept(self._snapshot)
-            return [report, watch, *self._sync_up("joined", requests.sync(self.membership, self._protocol))]
-        if not lead.knows_topics(self._snapshot):
-            self._move("joined, topics unknown")
-            return [report, watch]
-        return [report, watch, *self._balance(lead, "joined")]
-
-    def _balance(self, lead: Leadership, cause: str) -> list[Action]:
-        try:
-            request = requests.sync(self.membership, self._protocol, lead.balance(self._snapshot))
-        except Exception as error:  # an application's own assignor may raise anything
-            return self._fail(error)
-        return self._sync_up(cause, request)
-
-    # ── sync ──
-
-    def _sync_up(self, cause: str, request: SyncGroupRequest) -> list[Action]:
-        self._move(cause)
-        self._sync = request
-        return [self._send(request, self._settings.rebalance_timeout + JOIN_GRACE)]
-
-    def _sync_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
-        code = response.error_code
-        if code == codes.NONE:
-            return self._synced(response, now)
-        self._reason = f"SyncGroup answered {code}"
-        if code in (codes.REBALANCE_IN_PROGRESS, codes.ILLEGAL_GENERATION, codes.UNKNOWN_MEMBER_ID):
-            if code == codes.UNKNOWN_MEMBER_ID:
-                self._identify("")
-            return self._join("rejoin", now)
-        if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR):
-            return self._seek_coordinator()
-        if is_retriable(code):
-            self._retry_at = now + self._backoff()
-            return []
-        return self._fail_code(code, "SyncGroup")
-
-    def _synced(self, response: SyncGroupResponse, now: float) -> list[Action]:
-        try:
-            complete = frozenset(decode_assignment(response.assignment))
-        except KafkaError as error:
-            return self._fail(error)
-        self._move("synced")
-        self._attempt = 0
-        self._retry_at = self._sync = None
-        added = complete - self.membership.assignment
-        self.membership = attrs.evolve(self.membership, assignment=complete)
-        self._session_until = now + self._settings.session_timeout
-        # At once: until its first heartbeat a replacement lives on its predecessor's session timer (Kafka 4.x).
-        beat = self._beat(now)
-        report = Report("assigned", {**self._who(), "partitions": len(complete), "added": len(added)})
-        return [*beat, report, Assign(added, complete)]
-
     # ── heartbeat ──
 
-    def _beat(self, now: float) -> list[Action]:
-        if "Heartbeat" in self._live or not self._coordinator:
-            return []
-        self._heartbeat_at = now + self._settings.heartbeat_interval
-        timeout = max(self._settings.heartbeat_interval, self._settings.session_timeout / 3)
-        return [self._send(requests.heartbeat(self.membership), min(timeout, self._settings.request_timeout))]
-
     def _heartbeat_answered(self, response: HeartbeatResponse, now: float) -> list[Action]:
-        code = response.error_code
+        if response.error_code == codes.NONE and self._unproven:
+            return self._ask_for_proof()
+        if response.error_code == codes.NONE and self._unlisted:
+            return [*self._judged(codes.NONE, "Heartbeat", now), *self._ask_whom_we_lead()]
+        return self._judged(response.error_code, "Heartbeat", now)
+
+    def _ask_for_proof(self) -> list[Action]:
+        """A coordinator that is loading answers NONE to any heartbeat, without a look at the member.
+
+        In a stable group SyncGroup returns the standing assignment and changes nothing; while loading it is refused.
+        """
+        if "SyncGroup" in self._live or not self._coordinator:
+            return []
+        return [self._send(requests.sync(self.membership, self._protocol), self._answer_timeout)]
+
+    def _judged(self, code: int, api: str, now: float) -> list[Action]:
+        """What the coordinator thinks of us while we are in the group."""
         if code in (codes.NONE, codes.REBALANCE_IN_PROGRESS):
             self._attempt = 0
+            self._unproven = False
             self._session_until = now + self._settings.session_timeout
         if code in (codes.NONE, codes.COORDINATOR_LOAD_IN_PROGRESS):
             return []
@@ -305,7 +141,11 @@ class ClassicMember:
             return self._lost(code)
         if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR) or is_retriable(code):
             return [Report("coordinator_lost", {"code": code}), *self._lose_coordinator()]
-        return self._fail_code(code, "Heartbeat")
+        return self._fail_code(code, api)
+
+    def _proof_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
+        report = [Report("membership_confirmed", self._who())] if response.error_code == codes.NONE else []
+        return [*report, *self._judged(response.error_code, "SyncGroup", now)]
 
     def _rebalance(self, reason: str, now: float) -> list[Action]:
         """Give the partitions up and join again; later, when a callback or a join is under way."""
@@ -342,6 +182,35 @@ class ClassicMember:
         self._out_of_generation()
         self.membership = attrs.evolve(self.membership, epoch=-1, assignment=frozenset())
         return [Lose(gone, cause)]
+
+    # ── leading ──
+
+    def _metadata_changed(self, event: MetadataChanged, now: float) -> list[Action]:
+        self._snapshot = event.snapshot
+        if self._lead is None:
+            return []
+        if self.state is State.BALANCING:
+            return self._balance(self._lead, "balanced") if self._lead.knows_topics(event.snapshot) else []
+        changed = self._lead.changes(event.snapshot)
+        return self._rebalance(f"partitions of {', '.join(changed)} changed", now) if changed else []
+
+    def _ask_whom_we_lead(self) -> list[Action]:
+        """A leader that restarted below version 9 of JoinGroup was not told the group's topics: DescribeGroups is."""
+        if "DescribeGroups" in self._live:
+            return []
+        return [self._send(requests.describe(self.membership.group), self._settings.request_timeout)]
+
+    def _group_described(self, response: DescribeGroupsResponse) -> list[Action]:
+        group = next(iter(response.groups), None)
+        if group is None or is_retriable(group.error_code) or (not group.error_code and group.group_state != "Stable"):
+            return []  # the next heartbeat asks again, if it does not say that the group rebalances
+        try:
+            lead = Leadership(requests.described(group), self._protocol, self._settings.assignors)
+        except KafkaError:  # what we read ourselves is better than nothing
+            lead = Leadership([requests.listed(self.membership, self._topics)], self._protocol, ())
+        lead.accept(self._snapshot)
+        self._lead, self._unlisted = lead, False
+        return [FetchMetadata(lead.topics)] if lead.topics else []
 
     # ── callbacks ended ──
 
@@ -461,17 +330,21 @@ class ClassicMember:
         self._move("left")
         return [Report("left", {**self._who(), "code": code}), Stop()]
 
-    # ── answers, metadata, time ──
+    # ── answers, time ──
 
     def _answered(self, event: Answered, now: float) -> list[Action]:
         api = self._take(event.key)
         match api:
             case "JoinGroup":
                 return self._join_answered(event.response, now)
+            case "SyncGroup" if self.state in IN_GROUP:
+                return self._proof_answered(event.response, now)
             case "SyncGroup":
                 return self._sync_answered(event.response, now)
             case "Heartbeat":
                 return self._heartbeat_answered(event.response, now)
+            case "DescribeGroups":
+                return self._group_described(event.response)
             case "LeaveGroup":
                 return self._leave_answered(event.response)
             case _:
@@ -484,10 +357,12 @@ class ClassicMember:
         if api == "LeaveGroup":
             self._move("left")
             return [Report("left", {**self._who(), "error": str(event.error)}), Stop()]
+        if api == "DescribeGroups":
+            return []  # the next heartbeat asks again
         if isinstance(event.error, KafkaError) and not event.error.retriable:
             return self._fail(event.error)
         report = Report("coordinator_lost", {"api": api, "error": str(event.error)})
-        if api == "Heartbeat":
+        if self.state in IN_GROUP:
             return [report, *self._lose_coordinator()]
         if api == "JoinGroup":
             self._abandon_join(now)
@@ -498,20 +373,6 @@ class ClassicMember:
         """A blind JoinGroup whose answer we do not wait for may stay parked until the rebalance times out."""
         if not self.membership.member_id:
             self._blind_until = now + self._settings.rebalance_timeout
-
-    def _seek_coordinator(self) -> list[Action]:
-        self._move("coordinator lost")
-        self._out_of_generation()
-        return self._lose_coordinator()
-
-    def _metadata_changed(self, event: MetadataChanged, now: float) -> list[Action]:
-        self._snapshot = event.snapshot
-        if self._lead is None:
-            return []
-        if self.state is State.BALANCING:
-            return self._balance(self._lead, "balanced") if self._lead.knows_topics(event.snapshot) else []
-        changed = self._lead.changes(event.snapshot)
-        return self._rebalance(f"partitions of {', '.join(changed)} changed", now) if changed else []
 
     def _timer_fired(self, now: float) -> list[Action]:
         if self._retry_at is not None and now >= self._retry_at:
@@ -529,52 +390,3 @@ class ClassicMember:
         if self._heartbeat_at is not None and now >= self._heartbeat_at:
             actions += self._beat(now)
         return actions
-
-    # ── small things ──
-
-    def _move(self, cause: str) -> None:
-        self.state = TABLE[self.state][cause]
-
-    def _out_of_generation(self) -> None:
-        """Forget what belongs to the generation we were in. Its requests may still be answered: to nobody."""
-        self._live.clear()
-        self._retry_at = self._session_until = self._sync = self._lead = None
-
-    def _identify(self, member_id: str, epoch: int = -1) -> None:
-        self.membership = attrs.evolve(self.membership, member_id=member_id, epoch=epoch)
-
-    def _send(self, request: Request[Any], timeout: float) -> Send:
-        self._last_key += 1
-        self._live[request.NAME] = self._last_key
-        return Send(request, self._last_key, timeout)
-
-    def _take(self, key: int) -> str | None:
-        """The API whose live request has this key; it waits no longer."""
-        api = next((api for api, live in self._live.items() if live == key), None)
-        if api is not None:
-            del self._live[api]
-        return api
-
-    def _backoff(self) -> float:
-        self._attempt += 1
-        return self._settings.backoff(self._attempt - 1)
-
-    def _who(self) -> dict[str, object]:
-        return {"member_id": self.membership.member_id, "epoch": self.membership.epoch}
-
-    def _fail_code(self, code: int, api: str) -> list[Action]:
-        who = self.membership
-        error = error_for(
-            code, api=api, group=who.group, instance_id=who.instance_id, member_id=who.member_id, epoch=who.epoch
-        )
-        return self._fail(error)
-
-    def _fail(self, error: BaseException) -> list[Action]:
-        """End, for good: partitions are dropped first, so that nothing more of them is handed out or committed."""
-        gone = self.membership.assignment
-        fenced = isinstance(error, KafkaError) and error.code == codes.FENCED_INSTANCE_ID
-        self.state = State.FAILED
-        self._out_of_generation()
-        report = Report("fenced" if fenced else "failed", {**self._who(), "error": str(error)})
-        self.membership = attrs.evolve(self.membership, assignment=frozenset())
-        return [report, Lose(gone, "fenced" if fenced else "failed"), Fail(error)]

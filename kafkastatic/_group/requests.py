@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.consumer_protocol import decode_subscription, encode_assignment, encode_subscription
+from kafkastatic._protocol.faults import error_for
+from kafkastatic._protocol.messages.describe_groups import DescribedGroup, DescribeGroupsRequest
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
 from kafkastatic._protocol.messages.join_group import (
     JoinGroupRequest,
@@ -21,6 +24,7 @@ from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGrou
 from kafkastatic.types import Assignor, Membership, MemberSubscription, TopicPartition
 
 PROTOCOL_TYPE = "consumer"
+UUID_LENGTH = 36
 
 
 def join(
@@ -81,6 +85,39 @@ def leave(who: Membership, reason: str) -> LeaveGroupRequest:
         group_id=who.group,
         members=[MemberIdentity(member_id=who.member_id, group_instance_id=who.instance_id, reason=reason)],
     )
+
+
+def describe(group: str) -> DescribeGroupsRequest:
+    """Ask who is in the group, and what they are subscribed to."""
+    return DescribeGroupsRequest(groups=[group])
+
+
+def described(group: DescribedGroup) -> list[JoinGroupResponseMember]:
+    """A described group as JoinGroup lists it to its leader.
+
+    Raises:
+        BrokerError: if it was not described.
+    """
+    if group.error_code != codes.NONE:
+        raise error_for(group.error_code, api="DescribeGroups", group=group.group_id)
+    return [
+        JoinGroupResponseMember(
+            member_id=member.member_id, group_instance_id=member.group_instance_id, metadata=member.member_metadata
+        )
+        for member in group.members
+    ]
+
+
+def listed(who: Membership, topics: frozenset[str]) -> JoinGroupResponseMember:
+    """One member as JoinGroup lists it to the leader."""
+    metadata = encode_subscription(sorted(topics))
+    return JoinGroupResponseMember(member_id=who.member_id, group_instance_id=who.instance_id, metadata=metadata)
+
+
+def is_id_of(member_id: str, instance_id: str | None) -> bool:
+    """Whether brokers gave this member id to a static member of that instance id: it is followed by a UUID."""
+    prefix = f"{instance_id}-"
+    return instance_id is not None and member_id.startswith(prefix) and len(member_id) == len(prefix) + UUID_LENGTH
 
 
 def subscription(member: JoinGroupResponseMember) -> MemberSubscription:

@@ -31,6 +31,7 @@ class Settings:
     """What a classic member needs to know of the configuration. Times are seconds.
 
     Attributes:
+        release_timeout: how long a static member that starts waits for its predecessor's session to expire.
         backoff: the jittered delay before the nth retry, counted from 0 (KIP-580).
     """
 
@@ -42,6 +43,7 @@ class Settings:
     rebalance_timeout: float = 300.0
     drain_timeout: float = 30.0
     request_timeout: float = 30.0
+    release_timeout: float = 0.0
     rack: str | None = None
     backoff: Callable[[int], float] = lambda attempt: min(0.1 * 2**attempt, 1.0)
 

@@ -1,6 +1,6 @@
 """The states of a classic member and every way between them, as data.
 
-`classic.py` moves only along this table, and the diagram in docs/membership.md is drawn from it.
+The machine moves only along this table, and the diagram in docs/membership.md is drawn from it.
 """
 
 from __future__ import annotations

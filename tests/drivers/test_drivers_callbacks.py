@@ -339,6 +339,7 @@ async def test_a_refused_auto_commit_is_tried_again_by_the_next_timer() -> None:
         await nothing_left(broker)
 
 
+@pytest.mark.scenario(21, where="peer")
 @pytest.mark.asyncio
 async def test_the_poll_interval_is_exceeded() -> None:
     """The partitions are given up; a commit says why; the next ask rejoins as the same member."""

@@ -437,6 +437,66 @@ async def test_a_timer_commit_never_undoes_an_explicit_one(first: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_commit_that_returns_after_a_seek_back_does_not_hide_it() -> None:
+    """The timer's next commit is the one of the seek, though a later offset was accepted meanwhile."""
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        options = {"enable_auto_commit": True, "auto_commit_interval_ms": 5, "fetch_max_wait_ms": 5}
+        async with consumer_of(broker, **options) as consumer:
+            held = broker.hold("OffsetCommit")
+            for _ in range(3):
+                await consumer.getone()
+            await broker.received("OffsetCommit")
+            consumer.seek(TP, 1)
+            held.release()
+            await broker.until(lambda: broker.committed == {TP: 1})
+            consumer.pause(TP)
+        assert sent(broker)[-1] == 1
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+async def test_the_timer_does_not_take_back_what_is_committed_while_the_start_is_looked_up() -> None:
+    """No offset was committed, and the end of the log is asked for: an explicit commit meanwhile stands."""
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        options = {"enable_auto_commit": True, "auto_commit_interval_ms": 5, "fetch_max_wait_ms": 5}
+        async with consumer_of(broker, **options) as consumer:
+            looking = broker.hold("ListOffsets")
+            await broker.received("ListOffsets")
+            commit = asyncio.create_task(consumer.commit({TP: 2}))
+            await eventually(lambda: not broker.peers[broker.of("ListOffsets")[0].connection]._frames.empty())
+            looking.release()
+            await commit
+            assert (await consumer.getone()).value == b"a"
+            await fetches(broker, 6)  # some timers
+            assert broker.committed == {TP: 2}
+        assert sent(broker) == [2]
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+async def test_the_timer_does_not_take_back_an_explicit_commit_that_is_ahead() -> None:
+    """It goes on where it has come as far."""
+    async with ScriptedBroker() as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        options = {"enable_auto_commit": True, "auto_commit_interval_ms": 5, "fetch_max_wait_ms": 5}
+        async with consumer_of(broker, **options) as consumer:
+            await consumer.getone()
+            await consumer.commit({TP: 2})
+            await fetches(broker, 6)  # some timers
+            assert broker.committed == {TP: 2}
+            for _ in range(2):
+                await consumer.getone()
+            await fetches(broker, 6)
+            assert broker.committed == {TP: 2}
+        assert broker.committed == {TP: 3}
+        assert sent(broker) == sorted(sent(broker))
+        await nothing_left(broker)
+
+
+@pytest.mark.scenario(16, where="peer")
+@pytest.mark.asyncio
 @pytest.mark.parametrize("failure", [LOADING, NOT_COORDINATOR, None], ids=["loading", "moved", "disconnected"])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
 async def test_a_commit_that_is_retried_is_not_carried_over_a_rebalance(loss: int, failure: int | None) -> None:
@@ -459,6 +519,7 @@ async def test_a_commit_that_is_retried_is_not_carried_over_a_rebalance(loss: in
         await nothing_left(broker)
 
 
+@pytest.mark.scenario(16, where="peer")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "rejected"])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))

@@ -136,6 +136,21 @@ class Interleavings(RuleBasedStateMachine):
         self.expected.pop(tp, None)
         assert tp not in self.source.in_hand()
 
+    @precondition(lambda self: self.in_flight is None)
+    @rule(gone=st.sets(partitions, min_size=1), asks=st.booleans(), lost=st.booleans())
+    def revoke(self, gone: set[TopicPartition], asks: bool, lost: bool) -> None:
+        """A revoke in order: held back, drained until an ask or the deadline, committed, forgotten; or lost midway."""
+        for tp in gone:
+            self.hold(tp)
+        if asks:
+            self.one()
+        if not lost:
+            self.auto_commit(gone)
+        self.source.forget(gone)
+        for tp in gone:
+            self.expected.pop(tp, None)
+        assert not gone & self.source.consumed_offsets().keys()
+
     # ── the application ──
 
     @rule()
@@ -256,10 +271,16 @@ class Interleavings(RuleBasedStateMachine):
     def commit_consumed(self) -> None:
         """Auto-commit. One commit is under way at a time."""
         if self.in_flight is None:
-            found = self.source.consumed_offsets()
-            for tp, offset in found.items():
-                self.coordinator_takes(tp, offset)
-            self.source.committed({tp: OffsetAndMetadata(offset) for tp, offset in found.items()})
+            self.auto_commit()
+
+    def auto_commit(self, only: set[TopicPartition] | None = None) -> None:
+        found = self.source.consumed_offsets(only)
+        assert only is None or found.keys() <= only
+        assert found.keys() <= self.expected.keys(), "not owned"
+        for tp, offset in found.items():
+            assert LOG.next(offset) <= LOG.next(self.expected[tp].consumed), "ahead of what is consumed"
+            self.coordinator_takes(tp, offset)
+        self.source.committed({tp: OffsetAndMetadata(offset) for tp, offset in found.items()})
 
     # ── what must hold ──
 

@@ -170,13 +170,15 @@ def test_a_commit_with_an_epoch_is_in_doubt_under_a_later_one() -> None:
 
 
 def test_nothing_is_fetched_while_in_doubt() -> None:
-    """The partition beside it is."""
+    """The partition beside it is, with a request that does not wait long: this one may follow soon."""
     fetches = Fetches(a=0, b=0)
+    fetches.snapshot = led(4, A, B)
     push(fetches.positions[A], batch(0, 3, 2))
     fetches.positions[A].proven = 2
 
-    fetches.snapshot = led(4, A, B)
-    assert list(fetches.ask().asked) == [B]
+    ask = fetches.ask()
+    assert list(ask.asked) == [B]
+    assert ask.request.max_wait_ms == 100
     fetches.positions[A].proven = 4
     assert set(fetches.ask().asked) == {A, B}
 
@@ -231,6 +233,16 @@ def test_consumption_goes_on_where_the_logs_part() -> None:
     assert not in_doubt(state, led(4)), "this leader has said so itself"
     push(state, batch(6, 2, 4))
     assert world.application.many(9) == (A, [6, 7])
+
+
+def test_a_commit_goes_back_with_the_log() -> None:
+    """What was committed beyond the cut would let the next owner start in the middle of other records."""
+    world = World()
+    world.source.committed({A: OffsetAndMetadata(10, "", 3)})
+    assert world.source.consumed_offsets() == {}
+    world.take(world.question(), leader_epoch=2, end_offset=6)
+
+    assert world.source.consumed_offsets() == {A: 6}
 
 
 def test_without_a_policy_it_is_an_error_that_a_seek_passes() -> None:

@@ -10,15 +10,23 @@ from kafkastatic._group.member import (
     CoordinatorFound,
     FindCoordinator,
     Lose,
+    LoseFinished,
     Report,
     RequestFailed,
+    Revoke,
     RevokeFinished,
     Stop,
     SubscriptionChanged,
     TimerFired,
 )
 from kafkastatic._group.states import State
-from kafkastatic.errors import KafkaTimeoutError, ProtocolError, UnsupportedVersionError
+from kafkastatic.errors import (
+    FencedInstanceIdError,
+    GroupAuthorizationFailedError,
+    KafkaTimeoutError,
+    ProtocolError,
+    UnsupportedVersionError,
+)
 from tests.group.machine import (
     EVERYWHERE,
     LOST,
@@ -39,6 +47,7 @@ from tests.group.machine import (
     joining,
     leaving,
     left,
+    proof,
     rejoining,
     revoking,
     stable,
@@ -51,7 +60,7 @@ from tests.group.machine import (
 
 @pytest.mark.scenario(27, where="machine")
 def test_a_restarted_broker_costs_nothing() -> None:
-    """NOT_COORDINATOR of a heartbeat, then a lookup, a heartbeat: same member id, same generation, no callback."""
+    """NOT_COORDINATOR, a lookup, a heartbeat and a proof: same member id, same generation, no callback."""
     member = stable()
     beat_again(member)
 
@@ -60,9 +69,85 @@ def test_a_restarted_broker_costs_nothing() -> None:
         FindCoordinator(after=0.1),
     ]
     assert member.handle(CoordinatorFound(VERSIONS), 9.0) == [beat(5)]
-    assert member.handle(Answered(5, beaten()), 9.1) == []
+    assert member.handle(Answered(5, beaten()), 9.1) == [proof(6)]
+    assert member.handle(Answered(6, synced()), 9.2) == [Report("membership_confirmed", {"member_id": MID, "epoch": 4})]
     assert (member.state, member.membership.epoch, member.membership.member_id) == (State.STABLE, 4, MID)
     assert member.deadline() == 12.0
+    assert done(member.handle(TimerFired(), 12.0)) == [beat(7)]
+    assert member.handle(Answered(7, beaten()), 12.1) == []
+
+
+def found_again():
+    """Its coordinator was lost to heartbeat 4 and found at 9.0; heartbeat 5 was answered NONE, proof 6 is asked for."""
+    member = stable()
+    beat_again(member)
+    member.handle(Answered(4, beaten(16)), 3.3)
+    member.handle(CoordinatorFound(VERSIONS), 9.0)
+    assert member.handle(Answered(5, beaten()), 9.1) == [proof(6)]
+    return member
+
+
+@pytest.mark.scenario(27, where="machine")
+def test_good_heartbeats_of_a_loading_coordinator_prove_nothing() -> None:
+    """It answers NONE to anybody: the session is not prolonged before a SyncGroup is answered well."""
+    member = found_again()
+
+    assert member.handle(Answered(6, sync_error(14)), 9.2) == []
+    assert member.handle(TimerFired(), 12.0) == [beat(7)]
+    assert member.handle(Answered(7, beaten()), 12.1) == [proof(8)]
+    assert member.handle(TimerFired(), 45.3) == [
+        Report("session_timeout_passed", {"member_id": MID, "epoch": 4}),
+        beat(9),
+    ]
+    assert member.handle(Answered(9, beaten()), 45.4) == []  # proof 8 is still asked for
+    assert member.handle(Answered(8, synced()), 45.5) == [
+        Report("membership_confirmed", {"member_id": MID, "epoch": 4})
+    ]
+    assert member.handle(TimerFired(), 48.3) == [beat(10)]
+    assert member.deadline() == 90.5
+
+
+@pytest.mark.scenario(28, where="machine")
+@pytest.mark.parametrize(
+    ("code", "then"),
+    [
+        (22, [Lose(MINE, "illegal_generation")]),
+        (25, [Lose(MINE, "unknown_member_id")]),
+        (27, [Revoke(MINE, deadline=39.2)]),
+        (16, [FindCoordinator(after=0.2)]),
+        (7, [FindCoordinator(after=0.2)]),
+        (82, [Lose(MINE, "fenced"), Failed(FencedInstanceIdError, "SyncGroup")]),
+        (30, [Lose(MINE, "failed"), Failed(GroupAuthorizationFailedError, "SyncGroup")]),
+    ],
+)
+def test_a_proof_that_is_refused_says_what_a_heartbeat_would(code: int, then: list[object]) -> None:
+    """The member was lost, replaced or moved while its coordinator was away."""
+    member = found_again()
+
+    assert done(member.handle(Answered(6, sync_error(code)), 9.2)) == then
+
+
+def test_a_proof_without_an_answer_looks_for_the_coordinator() -> None:
+    """What was asked of the one that is gone is of no account, and the next one is asked anew."""
+    member = found_again()
+
+    assert done(member.handle(RequestFailed(6, LOST), 9.2)) == [FindCoordinator(after=0.2)]
+    assert member.handle(CoordinatorFound(VERSIONS), 9.5) == [beat(7)]
+    assert member.handle(Answered(7, beaten()), 9.6) == [proof(8)]
+    assert done(member.handle(TimerFired(), 12.5)) == [beat(9)]
+    assert done(member.handle(RequestFailed(9, LOST), 12.6)) == [FindCoordinator(after=0.4)]
+    assert member.handle(Answered(8, synced()), 12.7) == []
+
+
+def test_a_member_that_joins_anew_needs_no_proof() -> None:
+    """SyncGroup has been answered since the coordinator was lost."""
+    member = found_again()
+    member.handle(Answered(6, sync_error(22)), 9.2)
+    member.handle(LoseFinished(), 9.3)
+    member.handle(Answered(7, joined(generation=5)), 9.4)
+    member.handle(Answered(8, synced()), 9.5)
+
+    assert member.handle(Answered(9, beaten()), 9.6) == []
 
 
 @pytest.mark.scenario(27, where="machine")
@@ -228,7 +313,7 @@ def test_a_coordinator_that_is_found_again_starts_no_second_heartbeat() -> None:
 
 
 def test_failures_of_the_coordinator_are_retried_more_and_more_slowly() -> None:
-    """The backoff grows until something succeeds."""
+    """The backoff grows until something succeeds that proves the membership."""
     member = stable()
     beat_again(member)
 
@@ -237,8 +322,9 @@ def test_failures_of_the_coordinator_are_retried_more_and_more_slowly() -> None:
     assert done(member.handle(RequestFailed(5, LOST), 4.3)) == [FindCoordinator(after=0.2)]
     member.handle(CoordinatorFound(VERSIONS), 4.6)
     member.handle(Answered(6, beaten()), 4.7)
+    member.handle(Answered(7, synced()), 4.8)
     member.handle(TimerFired(), 7.6)
-    assert done(member.handle(RequestFailed(7, LOST), 7.7)) == [FindCoordinator(after=0.1)]
+    assert done(member.handle(RequestFailed(8, LOST), 7.7)) == [FindCoordinator(after=0.1)]
 
 
 def test_a_rebalance_of_who_owns_nothing_waits_for_the_coordinator() -> None:

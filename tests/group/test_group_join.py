@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from kafkastatic._group.member import (
@@ -13,6 +14,7 @@ from kafkastatic._group.member import (
     CoordinatorRefused,
     FindCoordinator,
     Lose,
+    LoseFinished,
     Report,
     RequestFailed,
     Revoke,
@@ -44,6 +46,7 @@ from tests.group.machine import (
     MID,
     MINE,
     NOTHING,
+    STATIC,
     VERSIONS,
     Failed,
     beat,
@@ -269,6 +272,72 @@ def test_a_group_without_a_common_assignor_says_to_roll_both() -> None:
     member = joining()
 
     assert "both the old and the new assignor" in str(error_of(member.handle(Answered(1, join_error(23)), 0.1)))
+
+
+BY_PREDECESSOR = pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        pytest.param(81, GroupMaxSizeReachedError, marks=pytest.mark.scenario(25, where="machine")),
+        pytest.param(23, InconsistentGroupProtocolError, marks=pytest.mark.scenario(26, where="machine")),
+    ],
+)
+PATIENT = attrs.evolve(STATIC, release_timeout=3.0, backoff=lambda attempt: 1.0)
+
+
+@BY_PREDECESSOR
+def test_a_static_restart_waits_for_its_predecessors_session(code: int, error: type[BrokerError]) -> None:
+    """As long as it is told to, it tries again, and is in the group as soon as the ghost is gone."""
+    member = joining(PATIENT)
+
+    assert member.handle(Answered(1, join_error(code)), 0.1) == [
+        Report("waiting_for_release", {"error": error.name, "timeout_s": 3.0})
+    ]
+    assert (member.state, member.deadline()) == (State.WAITING, 1.1)
+    assert done(member.handle(TimerFired(), 1.1)) == [join(2, reason="first join")]
+    assert member.handle(Answered(2, join_error(code)), 1.2) == []
+    assert done(member.handle(TimerFired(), 2.2)) == [join(3, reason="first join")]
+    assert done(member.handle(Answered(3, joined()), 2.3)) == [sync(4)]
+
+
+@BY_PREDECESSOR
+def test_a_static_restart_waits_no_longer_than_it_is_told_to(code: int, error: type[BrokerError]) -> None:
+    """The last try is when the time is over; its answer is the consumer's end, and names the option."""
+    member = joining(PATIENT)
+    member.handle(Answered(1, join_error(code)), 0.1)
+    member.handle(TimerFired(), 1.1)
+    member.handle(Answered(2, join_error(code)), 1.2)
+    member.handle(TimerFired(), 2.2)
+    member.handle(Answered(3, join_error(code)), 2.3)
+
+    assert member.deadline() == 3.1
+    assert done(member.handle(TimerFired(), 3.1)) == [join(4, reason="first join")]
+    actions = member.handle(Answered(4, join_error(code)), 3.2)
+    assert done(actions) == [Lose(NOTHING, "failed"), Failed(error, "JoinGroup")]
+    assert "still so after instance_release_timeout_ms, 3 s" in str(error_of(actions))
+
+
+@BY_PREDECESSOR
+def test_a_member_that_has_been_in_the_group_waits_for_nobody(code: int, error: type[BrokerError]) -> None:
+    """Its predecessor is gone since it was: whoever is in its way now will stay."""
+    member = joining(PATIENT)
+    member.handle(Answered(1, joined()), 0.1)
+    member.handle(Answered(2, synced()), 0.2)
+    member.handle(AssignFinished(), 0.3)
+    member.handle(Answered(3, beaten(25)), 0.4)
+    member.handle(LoseFinished(), 0.5)
+
+    assert done(member.handle(Answered(4, join_error(code)), 0.6)) == [
+        Lose(NOTHING, "failed"),
+        Failed(error, "JoinGroup"),
+    ]
+
+
+def test_waiting_for_a_predecessor_ends_with_the_consumer() -> None:
+    """A close does not wait for it."""
+    member = joining(PATIENT)
+    member.handle(Answered(1, join_error(81)), 0.1)
+
+    assert done(member.handle(CloseRequested(leave=False), 0.2)) == [Stop()]
 
 
 def test_an_unknown_code_keeps_its_number() -> None:

@@ -16,19 +16,34 @@ from kafkastatic._group.member import (
     Lose,
     MetadataChanged,
     Report,
+    RequestFailed,
     Revoke,
     RevokeFinished,
+    Send,
     Started,
     Stop,
     SubscriptionChanged,
     TimerFired,
 )
 from kafkastatic._group.states import State
+from kafkastatic._protocol.messages.describe_groups import (
+    DescribedGroup,
+    DescribedGroupMember,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
 from kafkastatic._protocol.messages.join_group import JoinGroupResponseMember
-from kafkastatic.errors import InconsistentGroupProtocolError, InvalidAssignmentError, ProtocolError
+from kafkastatic.errors import (
+    InconsistentGroupProtocolError,
+    InvalidAssignmentError,
+    KafkaTimeoutError,
+    ProtocolError,
+)
 from kafkastatic.types import TopicPartition
 from tests.group.machine import (
+    GROUP,
     INST,
+    LOST,
     MID,
     MINE,
     NOTHING,
@@ -166,6 +181,111 @@ def test_a_restarted_leader_takes_topics_that_it_learns_of_as_they_are() -> None
 
     assert member.handle(MetadataChanged(snapshot(orders=2, refunds=3)), 1.0) == []
     assert done(member.handle(MetadataChanged(snapshot(orders=2, refunds=4)), 2.0)) == [Revoke(MINE, deadline=32.0)]
+
+
+# ── a leader that restarted below version 9 of JoinGroup ───────────────────────────────────────────────────────
+
+OLD_ID = "billing-0-0e5bd1f2-3a67-4f3c-9d7e-1c2f3a4b5c6d"
+NEW_ID = "billing-0-5b1e2c3d-4f50-4a6b-8c7d-9e0f1a2b3c4d"
+
+
+def described(code: int = 0, *members: JoinGroupResponseMember, state: str = "Stable") -> DescribeGroupsResponse:
+    found = [DescribedGroupMember(member_id=m.member_id, member_metadata=m.metadata) for m in members]
+    return DescribeGroupsResponse(
+        groups=[DescribedGroup(error_code=code, group_id=GROUP, group_state=state, members=found)]
+    )
+
+
+def describe(key: int) -> Send:
+    return Send(DescribeGroupsRequest(groups=[GROUP]), key, timeout=30.0)
+
+
+def unlisted():
+    """Restarted at 0.0 as a leader that is told of no members; asked at 0.3, by DescribeGroups 4, whom it leads."""
+    member = joining()
+    member.handle(MetadataChanged(snapshot(orders=2)), 0.0)
+    actions = member.handle(Answered(1, joined(NEW_ID, leader=OLD_ID)), 0.1)
+    assert done(actions) == [sync(2, NEW_ID)]
+    assert actions[0] == Report("joined", {"member_id": NEW_ID, "epoch": 4, "leader": True, "skip_assignment": False})
+    member.handle(Answered(2, synced()), 0.2)
+    assert member.handle(Answered(3, beaten()), 0.3) == [describe(4)]
+    member.handle(AssignFinished(), 0.3)
+    return member
+
+
+@pytest.mark.scenario(29, where="machine")
+def test_a_restarted_leader_that_is_told_its_old_member_id_goes_on_watching() -> None:
+    """DescribeGroups names the topics of the whole group; their growth makes it join with its member id."""
+    member = unlisted()
+
+    assert member.handle(Answered(4, described(0, ME, subscribed("other", "refunds"))), 0.4) == [
+        FetchMetadata(frozenset({"orders", "refunds"}))
+    ]
+    assert member.leads
+    assert member.handle(MetadataChanged(snapshot(orders=2, refunds=1)), 0.5) == []
+    assert done(member.handle(MetadataChanged(snapshot(orders=2, refunds=2)), 1.0)) == [Revoke(MINE, deadline=31.0)]
+    assert done(member.handle(RevokeFinished(), 1.1)) == [
+        join(5, NEW_ID, generation=4, reason="partitions of refunds changed")
+    ]
+    assert done(member.handle(Answered(5, joined(NEW_ID, 5, leader=NEW_ID, members=[ME])), 1.2)) == [
+        FetchMetadata(frozenset({"orders"})),
+        sync(6, NEW_ID, 5, shares={MID: [O0, O1]}),
+    ]
+
+
+@pytest.mark.scenario(29, where="machine")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        described(14),
+        described(16),
+        described(0, state="PreparingRebalance"),
+        DescribeGroupsResponse(groups=[]),
+        LOST,
+        KafkaTimeoutError("late"),
+    ],
+    ids=["loading", "moved", "rebalancing", "empty", "lost", "late"],
+)
+def test_a_group_that_cannot_be_described_just_now_is_asked_about_again(answer: object) -> None:
+    """With the next good heartbeat."""
+    member = unlisted()
+    failed = isinstance(answer, Exception)
+
+    assert member.handle(RequestFailed(4, answer) if failed else Answered(4, answer), 0.4) == []
+    assert not member.leads
+    assert member.handle(TimerFired(), 3.2) == [beat(5, NEW_ID)]
+    assert member.handle(Answered(5, beaten()), 3.3) == [describe(6)]
+    assert member.handle(TimerFired(), 6.2) == [beat(7, NEW_ID)]
+    assert member.handle(Answered(7, beaten()), 6.3) == []  # it is asked about already
+    assert member.handle(Answered(6, described(0, ME)), 6.4) == [FetchMetadata(frozenset({"orders"}))]
+    assert member.handle(TimerFired(), 9.2) == [beat(8, NEW_ID)]
+    assert member.handle(Answered(8, beaten()), 9.3) == []
+
+
+@pytest.mark.scenario(29, where="machine")
+@pytest.mark.parametrize(
+    "answer", [described(30), described(0, subscribed("other", "refunds"), JoinGroupResponseMember(metadata=b"\0"))]
+)
+def test_a_leader_that_may_not_know_the_group_watches_what_it_reads_itself(answer: DescribeGroupsResponse) -> None:
+    """For want of rights, or because a member's subscription does not parse."""
+    member = unlisted()
+
+    assert member.handle(Answered(4, answer), 0.4) == [FetchMetadata(frozenset({"orders"}))]
+    assert done(member.handle(MetadataChanged(snapshot(orders=3)), 1.0)) == [Revoke(MINE, deadline=31.0)]
+
+
+@pytest.mark.scenario(29, where="machine")
+@pytest.mark.parametrize(
+    "leader",
+    ["somebody", "", "billing-0", f"billing-0-1{OLD_ID.removeprefix('billing-0')}", OLD_ID[:-1], f"x{OLD_ID}"],
+)
+def test_a_follower_does_not_take_another_leader_for_itself(leader: str) -> None:
+    """The member ids of its own instance id end with a UUID: `billing-0-1` is another instance."""
+    member = joining()
+    member.handle(Answered(1, joined(NEW_ID, leader=leader)), 0.1)
+    member.handle(Answered(2, synced()), 0.2)
+
+    assert member.handle(Answered(3, beaten()), 0.3) == []
 
 
 @pytest.mark.parametrize("made", ["stepped out", "lost", "rejoining"])

@@ -7,6 +7,7 @@ that were given up; it loses answers, runs callbacks late, and lets the applicat
 from __future__ import annotations
 
 import random
+import uuid
 from collections import deque
 from collections.abc import Callable
 from functools import cache
@@ -47,6 +48,12 @@ from kafkastatic._group.member import (
     TimerFired,
 )
 from kafkastatic._group.states import IN_GROUP, OVER, TABLE, State
+from kafkastatic._protocol.messages.describe_groups import (
+    DescribedGroup,
+    DescribedGroupMember,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
 from kafkastatic._protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember
 from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest
@@ -104,7 +111,8 @@ class World:
         self.choose = choose
         self.static = static
         self.now = 0.0
-        self.member = Recording(STATIC if static else DYNAMIC, frozenset({"orders"}) if choose(8) else frozenset())
+        patient = attrs.evolve(STATIC, release_timeout=(0.0, 5.0)[choose(2)])
+        self.member = Recording(patient if static else DYNAMIC, frozenset({"orders"}) if choose(8) else frozenset())
         self.requests: dict[int, InFlight] = {}
         self.finding = False
         self.callbacks: deque[type[AssignFinished | RevokeFinished | LoseFinished]] = deque()
@@ -167,7 +175,9 @@ class World:
                 assert action.partitions == self.owned
                 self.owned = frozenset()
                 self.callbacks.append(LoseFinished)
-                self.give_up(HeartbeatRequest)
+                self.give_up(HeartbeatRequest, SyncGroupRequest, DescribeGroupsRequest)
+            case Report("coordinator_lost"):
+                self.give_up(SyncGroupRequest)
             case Report("stepped_out"):
                 self.give_up(JoinGroupRequest, SyncGroupRequest, HeartbeatRequest)
             case Report("closed"):
@@ -184,22 +194,25 @@ class World:
         assert send.timeout > 0
         match request:
             case JoinGroupRequest():
-                self.give_up(HeartbeatRequest)
+                self.give_up(HeartbeatRequest, SyncGroupRequest, DescribeGroupsRequest)
                 assert not self.live(JoinGroupRequest), "two JoinGroups"
-                assert not self.live(SyncGroupRequest)
                 assert self.member.state is State.JOINING
                 assert not self.owned
                 assert (request.member_id, request.group_instance_id) == (who.member_id, who.instance_id)
             case SyncGroupRequest():
                 assert not self.live(JoinGroupRequest)
                 assert not self.live(SyncGroupRequest)
-                assert self.member.state is State.SYNCING
+                assert self.member.state is State.SYNCING or self.member.state in IN_GROUP
+                assert self.member.state is State.SYNCING or not request.assignments, "a proof assigns nothing"
                 assert request.generation_id == who.epoch >= 0
                 assert (request.member_id, request.group_instance_id) == (who.member_id, who.instance_id)
             case HeartbeatRequest():
                 assert self.member.state in IN_GROUP
                 assert request.generation_id == who.epoch >= 0
                 assert (request.member_id, request.group_instance_id) == (who.member_id, who.instance_id)
+            case DescribeGroupsRequest():
+                assert self.member.state in IN_GROUP
+                assert not self.live(DescribeGroupsRequest)
             case LeaveGroupRequest():
                 self.give_up(JoinGroupRequest, SyncGroupRequest, HeartbeatRequest)
                 (member,) = request.members
@@ -339,6 +352,8 @@ class World:
                 response = sync_error(code) if code else self.sync_answer()
             case HeartbeatRequest():
                 response = beaten(code)
+            case DescribeGroupsRequest():
+                response = self.described(code)
             case _:
                 response = left(code)
         self.close_request(flight)
@@ -347,7 +362,7 @@ class World:
         if live and isinstance(request, JoinGroupRequest) and code in (0, 82):
             self.abandoned_until = 0.0  # one excuse for each
         self.feed(Answered(flight.send.key, response))
-        if live and code == 82 and not isinstance(request, LeaveGroupRequest):
+        if live and code == 82 and not isinstance(request, LeaveGroupRequest | DescribeGroupsRequest):
             if not excusable:
                 assert self.member.state is State.FAILED
                 self.fenced()
@@ -372,7 +387,8 @@ class World:
             if not self.choose(20):
                 members.append(JoinGroupResponseMember(member_id="odd", metadata=b"\x00"))
         skip = bool(leads and self.choose(2))
-        response = joined(name, self.names, leader=name if leads else "other", members=members, skip=skip)
+        other = "other" if self.choose(3) else f"billing-0-{uuid.UUID(int=self.names)}"
+        response = joined(name, self.names, leader=name if leads else other, members=members, skip=skip)
         if not self.choose(20):
             response.protocol_name = ("unheard-of", None, "")[self.choose(3)]
         return response
@@ -381,6 +397,13 @@ class World:
         if not self.choose(40):
             return SyncGroupResponse(assignment=b"\x00")
         return synced(frozenset(TopicPartition("orders", p) for p in range(self.choose(3))))
+
+    def described(self, code: int) -> DescribeGroupsResponse:
+        """The group, or what a coordinator says that cannot describe it."""
+        state = "Stable" if self.choose(3) else "PreparingRebalance"
+        metadata = subscribed("other", "orders", "refunds").metadata if self.choose(5) else b""
+        members = [DescribedGroupMember(member_id="other", member_metadata=metadata)]
+        return DescribeGroupsResponse(groups=[DescribedGroup(error_code=code, group_state=state, members=members)])
 
     # ── peace ──
 

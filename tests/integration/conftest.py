@@ -63,16 +63,42 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
         broker.close()
 
 
+@pytest.fixture(scope="session")
+def kafka_of_small_groups(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
+    """One 4.4.0 broker for the whole session whose groups hold one member: topics and groups of your own."""
+    _demand_kafka()
+    broker = RealKafka(settings={"group.max.size": 1})
+    try:
+        yield _started(request, broker)
+    finally:
+        broker.close()
+
+
+@pytest.fixture(scope="session")
+def older_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
+    """One 3.9.2 broker for the whole session: the older group coordinator, with groups of three members at most."""
+    _demand_kafka("3.9.2")
+    broker = RealKafka("3.9.2", {"group.max.size": 3})
+    try:
+        yield _started(request, broker)
+    finally:
+        broker.close()
+
+
 @pytest.fixture
 def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., RealKafka]]:
     """Brokers of the test's own, to restart, pause or configure: `kafka_factory("3.9.2", {"setting": 1}, tls=True)`."""
     brokers: list[RealKafka] = []
 
     def start(
-        version: str = DEFAULT_VERSION, settings: dict[str, object] | None = None, *, tls: bool = False
+        version: str = DEFAULT_VERSION,
+        settings: dict[str, object] | None = None,
+        *,
+        tls: bool = False,
+        sasl: bool = False,
     ) -> RealKafka:
         _demand_kafka(version)
-        broker = RealKafka(version, settings, tls=tls)
+        broker = RealKafka(version, settings, tls=tls, sasl=sasl)
         brokers.append(broker)
         return _started(request, broker)
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from kafkastatic import Consumer, TopicPartition
-from kafkastatic._protocol.messages.api_versions import ApiVersionsRequest
 from kafkastatic.errors import (
     BrokerError,
     BrokerUnreachableError,
@@ -77,26 +76,28 @@ async def test_an_advertised_address_that_cannot_be_reached(kafka, three, group)
 
 @pytest.mark.asyncio
 async def test_tls_met_in_plaintext_and_the_other_way_round(kafka_factory) -> None:
-    """A real TLS listener: without ssl_context, with one that does not trust it, and with the right one."""
+    """A real TLS listener: in plaintext, with an ssl_context that does not trust it, and with the right one."""
     own = await asyncio.to_thread(lambda: kafka_factory(tls=True))
     async with RawPeer.connect(own.bootstrap) as peer:
         await peer.create_topic("orders")
         await write(peer, "orders", 0, [b"0"])
     trusting = ssl.create_default_context(cafile=str(own.ca_file))
 
-    with refused("a real TLS listener, met in plaintext", ProtocolError, own.bootstrap_tls, "ssl_context") as row:
+    with refused(
+        "a real TLS listener, met in plaintext", ProtocolError, own.bootstrap_tls, "security_protocol SSL"
+    ) as row:
         await consumer(own.bootstrap_tls, "orders").start()
-    row.then(await reads(own.bootstrap_tls, "orders", ssl_context=trusting))
+    row.then(await reads(own.bootstrap_tls, "orders", security_protocol="SSL", ssl_context=trusting))
 
     distrusting = ssl.create_default_context()
     with refused(
         "a certificate that nobody vouches for", BrokerUnreachableError, own.bootstrap_tls, "TLS failed"
     ) as row:
-        await consumer(own.bootstrap_tls, "orders", ssl_context=distrusting).start()
-    row.then(await reads(own.bootstrap_tls, "orders", ssl_context=trusting))
+        await consumer(own.bootstrap_tls, "orders", security_protocol="SSL", ssl_context=distrusting).start()
+    row.then(await reads(own.bootstrap_tls, "orders", security_protocol="SSL", ssl_context=trusting))
 
     with refused("a real plaintext listener, met by TLS", BrokerUnreachableError, own.bootstrap, "Check") as row:
-        await consumer(own.bootstrap, "orders", ssl_context=trusting).start()
+        await consumer(own.bootstrap, "orders", security_protocol="SSL", ssl_context=trusting).start()
     row.then(await reads(own.bootstrap, "orders"))
 
 
@@ -251,10 +252,9 @@ async def test_a_record_that_cannot_be_deserialized(kafka, three) -> None:
 
 @pytest.mark.scenario(2, where="real")
 @pytest.mark.asyncio
-async def test_a_broker_too_old_for_static_membership(kafka, three, group_id, monkeypatch) -> None:
+async def test_a_broker_too_old_for_static_membership(kafka, three, group_id) -> None:
     """A real broker that seems to be one of Kafka 2.2; a dynamic member works there."""
     name, group = await three(), group_id()
-    monkeypatch.setattr(ApiVersionsRequest, "MAX_VERSION", 4)  # the highest that the proxy can rewrite
     async with recorded(kafka) as proxy:
         proxy.cap_versions({"JoinGroup": 4, "SyncGroup": 2, "Heartbeat": 2, "OffsetCommit": 6, "LeaveGroup": 2})
         with refused(
@@ -271,23 +271,22 @@ async def test_a_broker_too_old_for_static_membership(kafka, three, group_id, mo
 
 @pytest.mark.scenario(25, where="real")
 @pytest.mark.asyncio
-async def test_a_restart_into_a_full_group(kafka_factory, group_id) -> None:
+async def test_a_restart_into_a_full_group(kafka_of_small_groups, group_id) -> None:
     """A static member at exactly group.max.size cannot replace itself; once its old session is gone it can."""
-    own = await asyncio.to_thread(lambda: kafka_factory(settings={"group.max.size": 1}))
-    group = group_id()
+    own, group, name = kafka_of_small_groups, group_id(), "bad-input"
     async with RawPeer.connect(own.bootstrap) as peer:
-        await peer.create_topic("orders")
-        await write(peer, "orders", 0, [b"0"])
-        before = RawMember(peer, group, ["orders"], instance_id="a")
+        await peer.create_topic(name)
+        await write(peer, name, 0, [b"0"])
+        before = RawMember(peer, group, [name], instance_id="a")
         await before.settle()
         options = {"group_id": group, "group_instance_id": "a"}
         parts = ("group.max.size", "A static member cannot restart into a full classic group")
         with refused("a restart into a group at group.max.size", GroupMaxSizeReachedError, *parts) as row:
-            async with consumer(own.bootstrap, "orders", **options) as ours:
+            async with consumer(own.bootstrap, name, **options) as ours:
                 await ours.getone()
         assert await before.heartbeat() == 0
         await peer.leave(group, instance_id="a")
-        row.then(await reads(own.bootstrap, "orders", **options) + ", once its old session is gone")
+        row.then(await reads(own.bootstrap, name, **options) + ", once its old session is gone")
 
 
 @pytest.mark.scenario(26, where="real")

@@ -265,7 +265,7 @@ async def test_every_group_request_carries_the_instance_id(kafka, topic, group_i
             assert [identity.group_instance_id for identity in identities] == ["a"]
             if request.name != "JoinGroup":
                 assert [identity.member_id for identity in identities] == [ours.membership.member_id]
-        assert seen["JoinGroup"] == seen["SyncGroup"] == 2
+        assert (seen["JoinGroup"], seen["SyncGroup"]) == (2, 3)  # the last one confirms the membership
         assert seen["LeaveGroup"] == 1
         assert seen["OffsetCommit"] >= 3
         assert seen["Heartbeat"] >= 4
@@ -689,8 +689,9 @@ async def test_leaving_too_late_is_reported_and_not_raised(kafka, topic, group_i
 
 @pytest.mark.scenario(27, where="real")
 @pytest.mark.asyncio
-async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_factory, group_id) -> None:
-    """Same member id and generation on both sides, no callback, nothing lost and nothing read twice."""
+async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_factory, group_id, caplog) -> None:
+    """Same member id and generation on both sides, confirmed, no callback, nothing lost and nothing read twice."""
+    caplog.set_level(logging.INFO, logger="kafkastatic")
     own, group, name, heard = await asyncio.to_thread(kafka_factory), group_id(), "orders", Recorder()
     async with RawPeer.connect(own.bootstrap) as peer:
         await peer.create_topic(name, 2)
@@ -705,7 +706,7 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
             group_instance_id="a",
             session_timeout_ms=20_000,
             auto_commit_interval_ms=100,
-            default_api_timeout_ms=30_000,
+            default_api_timeout_ms=90_000,
         ) as ours,
         reading(ours) as reader,
     ):
@@ -713,6 +714,7 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
         before = ours.membership
         for stop, count in ((own.stop, 4), (own.kill, 6)):
             await asyncio.to_thread(stop)
+            known = len(confirmed(caplog))
             commit = asyncio.create_task(ours.commit({TopicPartition(name, 0): 1}))
             await asyncio.to_thread(own.start)
             await asyncio.wait_for(commit, 20)
@@ -720,6 +722,7 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
                 await write(peer, name, 0, [b"after"])
                 await write(peer, name, 1, [b"after"])
                 await eventually(lambda count=count: len(reader.records) == count, timeout=20)
+                await eventually(lambda known=known: len(confirmed(caplog)) > known)
                 assert await peer.member_ids(group) == {"a": before.member_id}
             assert ours.membership == before
         assert heard.kinds == ["assigned"]
@@ -736,3 +739,8 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
             twin = RawMember(peer, group, [name], instance_id="a")
             await twin.settle()
             assert twin.generation == before.epoch
+
+
+def confirmed(caplog) -> list[str]:
+    """The events that say that a coordinator which was lost knows the member again."""
+    return [m for record in caplog.records if (m := record.getMessage()).startswith("membership_confirmed ")]

@@ -92,6 +92,7 @@ class RecordingProxy:
         self.requests: list[Request] = []
         self.connections = 0
         self.accepted = 0
+        self._swallowed = 0  # the connections up to this number lead nowhere
         self._target = target
         self._rules: list[_Rule] = []
         self._server: asyncio.Server | None = None
@@ -179,6 +180,10 @@ class RecordingProxy:
                 rule.hold.release()
         self._rules.clear()
 
+    def swallow(self) -> None:
+        """Half-open: what is sent from now on through the connections there are, either way, arrives nowhere."""
+        self._swallowed = self.accepted
+
     def cut_all(self) -> None:
         """Close every open connection."""
         for writer in self._writers:
@@ -237,7 +242,7 @@ class RecordingProxy:
                 pending: dict[int, Request] = {}
                 pumps = [
                     asyncio.create_task(self._pump_requests(number, client, to_broker, pending)),
-                    asyncio.create_task(self._pump_responses(broker, to_client, pending)),
+                    asyncio.create_task(self._pump_responses(number, broker, to_client, pending)),
                 ]
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -268,15 +273,23 @@ class RecordingProxy:
             self.requests.append(request)
             pending[request.correlation_id] = request
             self._news.set()
+            if number <= self._swallowed:
+                continue
             if await self._pass_on(self._rule_for(request, "request")):
                 _write_frame(to_broker, frame)
                 await to_broker.drain()
 
     async def _pump_responses(
-        self, broker: asyncio.StreamReader, to_client: asyncio.StreamWriter, pending: dict[int, Request]
+        self,
+        number: int,
+        broker: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+        pending: dict[int, Request],
     ) -> None:
         while True:
             frame = await _read_frame(broker)
+            if number <= self._swallowed:
+                continue
             request = pending.pop(struct.unpack_from(">i", frame)[0])
             rule = self._rule_for(request, "response")
             if not await self._pass_on(rule):
@@ -312,8 +325,10 @@ def _parse(connection: int, frame: bytes) -> Request:
 
 
 def _rewritten(request: Request, frame: bytes, change: Callable[[Any], object]) -> bytes:
-    response_class = MESSAGES[request.api_key][2]
-    response = response_class.decode(frame, version=request.api_version, header=True)
+    response_class, version = MESSAGES[request.api_key][2], request.api_version
+    if request.name == "ApiVersions":  # version 5 has changed the request only
+        version = min(version, response_class.max_version)
+    response = response_class.decode(frame, version=version, header=True)
     change(response)
     return bytes(response.encode(header=True))
 

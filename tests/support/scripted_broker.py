@@ -129,6 +129,7 @@ class ScriptedBroker:
         leader_epoch: that of all partitions, and of the records appended from now on.
         topic_ids: the ids of topics that were created again; the others' follow from their names.
         peers: the open connections, by number.
+        admits: whether a request is answered at all; the connection is closed otherwise.
     """
 
     def __init__(self, topics: Mapping[str, int] | None = None, ssl: SSLContext | None = None) -> None:
@@ -146,6 +147,7 @@ class ScriptedBroker:
         self.mistakes: list[Exception] = []  # what a handler raised
         self.host = "localhost" if ssl else "127.0.0.1"
         self.port = 0
+        self.admits: Callable[[Call], bool] = lambda _: True
         self._ssl = ssl
         self._log: dict[tuple[str, int], list[tuple[int, bytes]]] = {}  # the offset behind each batch, and its bytes
         self._happened = asyncio.Event()
@@ -257,6 +259,8 @@ class ScriptedBroker:
     async def answer(self, call: Call) -> Answer:
         self.calls.append(call)
         self.happened()
+        if not self.admits(call):
+            return None
         api = call.api
         hold, code = self.holds.get(api), self._failures[api].pop(0) if self._failures[api] else 0
         if api in self._delays:
