@@ -247,7 +247,9 @@ class Story:
         with contextlib.suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(0.05):
                 await call
-                self.model.floor |= {tp: offset for tp, offset in wanted.items() if self.model.seeks[tp] == seeks[tp]}
+                for tp, offset in wanted.items():  # what was lost before is not even sent
+                    if self.model.seeks[tp] == seeks[tp] and self.broker.committed.get(tp) == offset:
+                        self.model.floor[tp] = offset
 
     async def resubscribe(self, _: int) -> None:
         self.consumer.unsubscribe()
