@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
+import secrets
 import socket
 import threading
 import time
@@ -44,6 +45,10 @@ class Runtime:
     def new_id(self) -> str:
         """A fresh id, unique everywhere."""
         return str(uuid.uuid4())
+
+    def new_nonce(self) -> str:
+        """A fresh text that nobody can guess: ASCII letters, digits, `-` and `_`."""
+        return secrets.token_urlsafe(24)
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of a host, in the order to try them.

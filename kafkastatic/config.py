@@ -1,13 +1,16 @@
 """`ConsumerConfig`: every option of the consumer, under Kafka's own name, with the Java 4.4 default.
 
 Dots of the Kafka name become underscores. Four options are our own: `drain_timeout_ms`,
-`instance_release_timeout_ms`, `max_buffered_bytes` and `max_decompressed_batch_bytes`.
+`instance_release_timeout_ms`, `max_buffered_bytes` and `max_decompressed_batch_bytes`. What stands for Kafka's
+keystores and JAAS lines is named as other Python clients name it: `ssl_context`, `ssl_cafile`, `sasl_plain_username`,
+`sasl_plain_password`.
 """
 
 from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
@@ -15,15 +18,28 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
 import attrs
 
 from kafkastatic.errors import ConfigError
-from kafkastatic.types import Assignor, InstanceId
+from kafkastatic.types import Assignor, InstanceId, Secret
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-AutoOffsetReset = Literal["latest", "earliest", "none"]
+AutoOffsetReset = Literal["latest", "earliest", "none"] | str
+"""Or `"by_duration:P..."`, an ISO 8601 duration."""
+
+IsolationLevel = Literal["read_uncommitted", "read_committed"]
 RecoveryStrategy = Literal["rebootstrap", "none"]
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>.*)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
+
+_BY_DURATION = "by_duration"
+_DURATION = re.compile(
+    r"(?P<sign>[-+]?)P(?:(?P<days>[-+]?\d+)D)?"
+    r"(?P<time>T(?:(?P<hours>[-+]?\d+)H)?(?:(?P<minutes>[-+]?\d+)M)?"
+    r"(?:(?P<seconds>[-+]?\d+)(?:[.,](?P<fraction>\d{0,9}))?S)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 _ARGUMENTS = ("key_deserializer", "value_deserializer")
 """What Kafka counts among the options, and we do not."""
@@ -57,13 +73,81 @@ _optional_text = attrs.validators.optional(_text)
 
 
 def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value not in get_args(AutoOffsetReset):
-        raise ConfigError(f"{attribute.name} must be 'latest', 'earliest' or 'none', got {value!r}.")
+    if value in ("latest", "earliest", "none"):
+        return
+    if not isinstance(value, str) or value.partition(":")[0] != _BY_DURATION:
+        raise ConfigError(
+            f"{attribute.name} must be 'latest', 'earliest' or 'none', or 'by_duration:...', got {value!r}.",
+            remedy="by_duration takes an ISO 8601 duration: 'by_duration:PT1H' starts with the last hour.",
+        )
+    _duration(value)
+
+
+def _duration(policy: str) -> float:
+    """The seconds of `"by_duration:PnDTnHnMn.nS"`, by the rules of `java.time.Duration.parse`."""
+    match = _DURATION.fullmatch(policy.partition(":")[2])
+    parts = match and [match[unit] for unit in ("days", "hours", "minutes", "seconds")]
+    if match is None or not parts or not any(parts) or match["time"] in ("T", "t"):
+        raise ConfigError(
+            f"auto_offset_reset={policy!r} holds no ISO 8601 duration of days, hours, minutes and seconds.",
+            remedy="Write 'by_duration:PT1H' for an hour, 'by_duration:P7D' for a week, 'by_duration:PT1.5S'.",
+        )
+    whole = sum(int(part or 0) * size for part, size in zip(parts, (86_400, 3_600, 60, 1), strict=True))
+    fraction = float(f"0.{match['fraction'] or 0}")
+    total = whole + (-fraction if (parts[3] or "").startswith("-") else fraction)
+    total = -total if match["sign"] == "-" else total
+    if total < 0 or abs(whole) >= 2**63:
+        raise ConfigError(
+            f"auto_offset_reset={policy!r} is {'negative' if total < 0 else 'too long'}.",
+            remedy="The duration counts back from now: 'by_duration:PT1H' starts with the last hour.",
+        )
+    return total
+
+
+def _isolation(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(IsolationLevel):
+        raise ConfigError(f"{attribute.name} must be 'read_uncommitted' or 'read_committed', got {value!r}.")
 
 
 def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(RecoveryStrategy):
         raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
+
+
+def _protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(SecurityProtocol):
+        raise ConfigError(f"{attribute.name} must be {_one_of(SecurityProtocol)}, got {value!r}.")
+
+
+def _mechanism(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None or value in get_args(SaslMechanism):
+        return
+    if value in ("GSSAPI", "OAUTHBEARER"):
+        raise ConfigError(f"{attribute.name}={value!r} is not there yet.", remedy=f"Use {_one_of(SaslMechanism)}.")
+    raise ConfigError(f"{attribute.name} must be {_one_of(SaslMechanism)}, got {value!r}.")
+
+
+def _one_of(choice: Any) -> str:
+    *others, last = (repr(value) for value in get_args(choice))
+    return f"{', '.join(others)} or {last}"
+
+
+def _path(value: str | os.PathLike[str] | None) -> str | None:
+    try:
+        path = value if value is None else os.fspath(value)
+    except TypeError:
+        path = b""
+    if path is not None and not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"ssl_cafile must be the path of a PEM file, got {value!r}.")
+    return path
+
+
+def _secret(value: str | Secret | None) -> Secret | None:
+    if value is None or isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"sasl_plain_password must be a str, got a {type(value).__name__}.")
+    return Secret(value)
 
 
 def _context(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -135,6 +219,14 @@ def _instance_id(value: str | None) -> InstanceId | None:
 class ConsumerConfig:
     """Validated options of one consumer. Times are milliseconds, sizes bytes.
 
+    What is spoken is said by `security_protocol` alone: the options of TLS and SASL are refused where it does not name
+    them. With TLS the authorities in the PEM file `ssl_cafile` are trusted, or an `ssl_context` of your own decides
+    everything; with neither, those that this system trusts. Host names are checked.
+
+    With SASL every connection begins with a login by `sasl_mechanism`, which has no default, as
+    `sasl_plain_username` with `sasl_plain_password` (for SCRAM too). The password is a `Secret`: shown nowhere, but
+    pickled with the config.
+
     Attributes:
         instance_release_timeout_ms: how long a static member that starts waits for its predecessor's session to
             expire, where the group refuses it until then: because it is full (GROUP_MAX_SIZE_REACHED), or because the
@@ -159,6 +251,7 @@ class ConsumerConfig:
     drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
 
     auto_offset_reset: AutoOffsetReset = attrs.field(default="latest", validator=_policy)
+    isolation_level: IsolationLevel = attrs.field(default="read_uncommitted", validator=_isolation)
     enable_auto_commit: bool = attrs.field(default=True, validator=_truth)
     auto_commit_interval_ms: int = _number(5_000, 1)
 
@@ -182,7 +275,13 @@ class ConsumerConfig:
     reconnect_backoff_max_ms: int = _number(1_000)
     socket_connection_setup_timeout_ms: int = _number(10_000, 1)
     allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
+
+    security_protocol: SecurityProtocol = attrs.field(default="PLAINTEXT", validator=_protocol)
+    ssl_cafile: str | None = attrs.field(default=None, converter=_path)
     ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_context)
+    sasl_mechanism: SaslMechanism | None = attrs.field(default=None, validator=_mechanism)
+    sasl_plain_username: str | None = attrs.field(default=None, validator=_optional_text)
+    sasl_plain_password: Secret | None = attrs.field(default=None, repr=False, converter=_secret)
 
     def __attrs_post_init__(self) -> None:
         if self.group_id is not None and not self.group_id:
@@ -207,6 +306,8 @@ class ConsumerConfig:
             )
         if not self.partition_assignment_strategy:
             raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out for 'range'.")
+        _check_tls(self)
+        _check_sasl(self)
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Self:
@@ -233,11 +334,78 @@ class ConsumerConfig:
         return cls(**values)
 
     @property
+    def reset_duration(self) -> float | None:
+        """Seconds before now at which `auto_offset_reset="by_duration:..."` starts (KIP-1106); else `None`."""
+        policy = self.auto_offset_reset
+        return _duration(policy) if policy.startswith(_BY_DURATION) else None
+
+    @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted; `security_protocol` alone says so."""
+        return self.security_protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def sasl(self) -> bool:
+        """Whether every connection begins with a login; `security_protocol` alone says so."""
+        return self.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    @property
     def drain_timeout(self) -> float:
         """Seconds that the record in hand gets on a revoke: 30 s or half the rebalance timeout, the smaller."""
         if self.drain_timeout_ms is not None:
             return self.drain_timeout_ms / 1000
         return min(30.0, self.max_poll_interval_ms / 2000)
+
+
+def _check_tls(config: ConsumerConfig) -> None:
+    given = [name for name in ("ssl_context", "ssl_cafile") if getattr(config, name) is not None]
+    if given and not config.tls:
+        raise ConfigError(
+            f"{given[0]} is given, but security_protocol={config.security_protocol!r} is not encrypted.",
+            remedy=f"Set security_protocol to {'SASL_SSL' if config.sasl else 'SSL'!r}.",
+        )
+    if len(given) == 2:
+        raise ConfigError(
+            "ssl_context and ssl_cafile are both given, and one of them would be ignored.",
+            remedy="Load the file into the context: ssl_context.load_verify_locations(cafile).",
+        )
+
+
+def _check_sasl(config: ConsumerConfig) -> None:
+    credentials = {"sasl_plain_username": config.sasl_plain_username, "sasl_plain_password": config.sasl_plain_password}
+    given = [
+        name for name, value in {"sasl_mechanism": config.sasl_mechanism, **credentials}.items() if value is not None
+    ]
+    if given and not config.sasl:
+        raise ConfigError(
+            f"{given[0]} is given, but security_protocol={config.security_protocol!r} means no login.",
+            remedy="Set security_protocol to 'SASL_SSL', or to 'SASL_PLAINTEXT' where nobody listens in.",
+        )
+    if not config.sasl:
+        return
+    if config.sasl_mechanism is None:
+        raise ConfigError(
+            f"security_protocol={config.security_protocol!r} needs a sasl_mechanism.",
+            remedy=f"Set it to {_one_of(SaslMechanism)}.",
+        )
+    for name, value in credentials.items():
+        text = value.reveal() if isinstance(value, Secret) else value
+        problem = _unfit_for_login(text)
+        if problem:
+            raise ConfigError(
+                f"{name} {problem}.",
+                remedy=f"sasl_mechanism={config.sasl_mechanism!r} logs in with a name and a password.",
+            )
+
+
+def _unfit_for_login(text: str | None) -> str | None:
+    if text is None:
+        return "is missing"
+    if not text:
+        return "is empty"
+    if "\0" in text or text.encode(errors="ignore").decode() != text:
+        return "holds a character that cannot be sent"
+    return None
 
 
 def option_names() -> frozenset[str]:
@@ -259,6 +427,7 @@ class ConsumerOptions(TypedDict, total=False):
     partition_assignment_strategy: str | Assignor | Sequence[str | Assignor]
     drain_timeout_ms: int | None
     auto_offset_reset: AutoOffsetReset
+    isolation_level: IsolationLevel
     enable_auto_commit: bool
     auto_commit_interval_ms: int
     fetch_min_bytes: int
@@ -280,4 +449,9 @@ class ConsumerOptions(TypedDict, total=False):
     reconnect_backoff_max_ms: int
     socket_connection_setup_timeout_ms: int
     allow_auto_create_topics: bool
+    security_protocol: SecurityProtocol
+    ssl_cafile: str | os.PathLike[str] | None
     ssl_context: SSLContext | None
+    sasl_mechanism: SaslMechanism | None
+    sasl_plain_username: str | None
+    sasl_plain_password: str | Secret | None

@@ -379,10 +379,9 @@ class Consumer(Generic[K, V]):
         self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None
     ) -> dict[TopicPartition, OffsetAndMetadata]:
         if offsets is None:
-            handed = self._client.consumption.handed_offsets()
-            return {tp: OffsetAndMetadata(offset) for tp, offset in handed.items()}
+            return self._client.positions.with_epochs(self._client.consumption.handed_offsets())
         if isinstance(offsets, ConsumerRecord):
-            return {offsets.tp: OffsetAndMetadata(offsets.offset + 1, "", -1)}
+            return {offsets.tp: OffsetAndMetadata(offsets.offset + 1, "", offsets.leader_epoch)}
         return {TopicPartition(*tp): _offset(value) for tp, value in offsets.items()}
 
     def _refuse_after_expiry(self, wanted: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
@@ -425,17 +424,21 @@ class Consumer(Generic[K, V]):
                     return state.handed
                 await client.offsets.resolve(client.positions, [state])
 
-    def seek(self, partition: TopicPartition, offset: int) -> None:
+    def seek(self, partition: TopicPartition, offset: int | OffsetAndMetadata) -> None:
         """Go on at `offset`, whatever was handed out. Passes a record that could not be delivered.
+
+        With the `leader_epoch` of an `OffsetAndMetadata` the leader is asked first whether its log still has what
+        stood before the offset (KIP-320); a plain offset is taken as it is.
 
         Raises:
             IllegalStateError: if the partition is not assigned.
             ValueError: if `offset` is negative.
         """
-        if offset < 0:
-            raise ValueError(f"offset must not be negative, got {offset}")
+        target = offset if isinstance(offset, OffsetAndMetadata) else OffsetAndMetadata(offset)
+        if target.offset < 0:
+            raise ValueError(f"offset must not be negative, got {target.offset}")
         self._client.check()
-        self._client.consumption.seek(TopicPartition(*partition), offset)
+        self._client.consumption.seek(TopicPartition(*partition), target.offset, target.leader_epoch)
         self._moved()
 
     async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
@@ -455,7 +458,7 @@ class Consumer(Generic[K, V]):
             found = await client.offsets.committed(wanted) if wanted else {}
             for tp, value in found.items():
                 if value is not None:
-                    self.seek(tp, value.offset)
+                    self.seek(tp, value)
             return {tp: value.offset if value is not None else None for tp, value in found.items()}
 
     def _seek_by_time(self, partitions: tuple[TopicPartition, ...], timestamp: int) -> None:
@@ -499,7 +502,8 @@ class Consumer(Generic[K, V]):
         return await self._ends(partitions, EARLIEST)
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset behind the last record of each partition."""
+        """The offset behind the last record of each partition; with `isolation_level="read_committed"` that is the
+        last stable one, where the first open transaction begins."""
         return await self._ends(partitions, LATEST)
 
     async def offsets_for_times(
@@ -519,11 +523,12 @@ class Consumer(Generic[K, V]):
             return {tp: end.offset for tp, end in found.items() if end is not None}
 
     def highwater(self, partition: TopicPartition) -> int | None:
-        """The offset behind the partition's last readable record, as of the last fetch."""
+        """The offset behind the partition's last readable record, as of the last fetch: its high watermark, or with
+        `isolation_level="read_committed"` its last stable offset."""
         return self._client.positions[TopicPartition(*partition)].high_watermark
 
     def lag(self) -> dict[TopicPartition, int | None]:
-        """How far each assigned partition is behind its high watermark, as of the last fetch; `None` before one."""
+        """How far each assigned partition is behind `highwater()`, as of the last fetch; `None` before one."""
         self._client.consumption.settle()
         return {state.tp: state.lag for state in self._client.positions}
 
@@ -609,7 +614,9 @@ def _names(topics: Iterable[str]) -> frozenset[str]:
 
 
 def _offset(value: Offset) -> OffsetAndMetadata:
-    found = OffsetAndMetadata(value) if isinstance(value, int) else OffsetAndMetadata(value[0], value[1])
+    if isinstance(value, int):
+        value = OffsetAndMetadata(value)
+    found = value if isinstance(value, OffsetAndMetadata) else OffsetAndMetadata(value[0], value[1])
     if found.offset < 0:
         raise ValueError(f"an offset must not be negative, got {found.offset}")
     return found

@@ -8,6 +8,10 @@
     │   │   ├── FencedMemberEpochError       110
     │   │   ├── UnreleasedInstanceIdError    111
     │   │   └── StaleMemberEpochError        113
+    │   ├── AuthenticationError             a login failed; .address .mechanism .username
+    │   │   ├── UnsupportedSaslMechanismError 33
+    │   │   ├── IllegalSaslStateError         34
+    │   │   └── SaslAuthenticationFailedError 58
     │   ├── UnsupportedVersionError           35  also a ConfigError
     │   ├── UnknownMemberIdError              25
     │   ├── IllegalGenerationError            22
@@ -17,6 +21,7 @@
     │   ├── InvalidSessionTimeoutError        26
     │   ├── InvalidGroupIdError               24
     │   ├── OffsetOutOfRangeError              1
+    │   │   └── LogTruncationError               .offset .divergent_offset
     │   ├── UnknownTopicOrPartitionError       3
     │   ├── TopicAuthorizationFailedError     29
     │   └── GroupAuthorizationFailedError     30
@@ -151,7 +156,8 @@ class BrokerError(KafkaError):
             "partition": self.partition,
         }
         known = ", ".join(f"{key}={value!r}" for key, value in where.items() if value is not None)
-        return f"{text}{f' for {known}' if known else ''}{f': {self.detail}' if self.detail else ''}."
+        detail = f": {self.detail.rstrip('.')}" if self.detail else ""
+        return f"{text}{f' for {known}' if known else ''}{detail}."
 
 
 class FencedError(BrokerError):
@@ -195,6 +201,63 @@ class UnreleasedInstanceIdError(FencedError):
 class StaleMemberEpochError(FencedError):
     code = 113
     name = "STALE_MEMBER_EPOCH"
+
+
+class AuthenticationError(BrokerError):
+    """A login failed, by the broker's word or because the broker could not prove who it is.
+
+    Terminal: the same credentials are not tried again, and a running consumer ends with it.
+
+    Attributes:
+        address: the broker, `"host:port"`.
+        mechanism: the `sasl_mechanism` used.
+        username: who wanted to log in. The password is nowhere in an error.
+    """
+
+    fatal = True
+
+    def __init__(
+        self,
+        code: int | None = None,
+        name: str | None = None,
+        retriable: bool | None = None,
+        *,
+        address: str | None = None,
+        mechanism: str | None = None,
+        username: str | None = None,
+        **context: Any,
+    ) -> None:
+        self.address = address
+        self.mechanism = mechanism
+        self.username = username
+        super().__init__(code, name, False, **context)
+
+    def _describe(self) -> str:
+        if self.address is None:  # a broker that says so in answer to something else
+            return super()._describe()
+        why = f"{(self.detail or 'for no given reason').rstrip('.')}." if self.code is None else super()._describe()
+        return f"The login of {self.username!r} at {self.address} with {self.mechanism} failed: {why}"
+
+
+class UnsupportedSaslMechanismError(AuthenticationError):
+    """The broker does not offer this `sasl_mechanism`."""
+
+    code = 33
+    name = "UNSUPPORTED_SASL_MECHANISM"
+
+
+class IllegalSaslStateError(AuthenticationError):
+    """The listener does not expect a login, or not at this point."""
+
+    code = 34
+    name = "ILLEGAL_SASL_STATE"
+
+
+class SaslAuthenticationFailedError(AuthenticationError):
+    """The broker does not take these credentials."""
+
+    code = 58
+    name = "SASL_AUTHENTICATION_FAILED"
 
 
 class UnsupportedVersionError(BrokerError, ConfigError):
@@ -269,6 +332,36 @@ class OffsetOutOfRangeError(BrokerError):
     name = "OFFSET_OUT_OF_RANGE"
     offset: int | None = None
     remedy = "Seek to an offset inside the log, or set auto_offset_reset to 'earliest' or 'latest'."
+
+
+class LogTruncationError(OffsetOutOfRangeError):
+    """The log was cut before the position, by an unclean leader election, and `auto_offset_reset` is `"none"`.
+
+    Records that were consumed are no longer in the log, and others may stand under their offsets (KIP-320).
+
+    Attributes:
+        offset: the position, behind the last record that was handed out.
+        divergent_offset: the first offset at which the log differs from what was consumed; `None` where the leader
+            cannot tell.
+    """
+
+    _verb = "found that the log was truncated, which is"
+
+    def __init__(self, topic: str, partition: int, offset: int, divergent_offset: int | None) -> None:
+        self.divergent_offset = divergent_offset
+        where = f"consumer.seek(TopicPartition({topic!r}, {partition}), {divergent_offset})"
+        super().__init__(
+            api="OffsetForLeaderEpoch",
+            topic=topic,
+            partition=partition,
+            detail=f"the position is {offset}, the logs part at {divergent_offset}"
+            if divergent_offset is not None
+            else f"the position is {offset}, and the leader cannot tell where the logs part",
+            remedy=f"To go on with what is there now: {where}."
+            if divergent_offset is not None
+            else "Seek to an offset inside the log, seek_to_beginning() for instance.",
+        )
+        self.offset = offset
 
 
 class UnknownTopicOrPartitionError(BrokerError):

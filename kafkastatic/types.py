@@ -29,6 +29,33 @@ class InstanceId(str):
         return super().__new__(cls, value)
 
 
+class Secret:
+    """A text that is not shown: not in `repr` or `str`, in f-strings, in logs, in `attrs.asdict`.
+
+    It compares, copies and pickles as the text it stands for, so that a pickled config can still log in.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
 def _illegal(value: str) -> str | None:
     if not value:
         return "is empty"

@@ -61,12 +61,42 @@ public class BatchVectors {
             print("control-" + marker.name().toLowerCase(), MemoryRecords.withEndTransactionMarker(
                 33, T, 5, 4711, (short) 2, new EndTransactionMarker(marker, 9)).buffer());
         several();
+        legacy();
+    }
+
+    /** The messages of Kafka before 0.11; without headers, and without zstd. */
+    static void legacy() throws Exception {
+        CompressionType[] types = {CompressionType.NONE, CompressionType.GZIP, CompressionType.SNAPPY, CompressionType.LZ4};
         for (byte magic = 0; magic < 2; magic++)
-            for (Compression codec : new Compression[] {Compression.NONE, Compression.gzip().build()}) {
-                MemoryRecordsBuilder old = builder(magic, codec, TimestampType.CREATE_TIME, 50, -1, false);
-                for (int i = 0; i < 3; i++) old.append(T + i, bytes("k" + i), bytes("v" + i));
-                print("legacy-v" + magic + "-" + codec.type().name, old.build().buffer());
+            for (CompressionType type : types) {
+                Compression codec = Compression.of(type).build();
+                String end = "-v" + magic + "-" + type.name;
+                for (Shape shape : shapes()) {
+                    if (shape.name.equals("headers") || shape.name.equals("many") && type == CompressionType.NONE) continue;
+                    MemoryRecordsBuilder builder = builder(magic, codec, TimestampType.CREATE_TIME, 1000, -1, false);
+                    for (SimpleRecord record : shape.records) builder.append(record);
+                    print("legacy-" + shape.name + end, builder.build().buffer());
+                }
+                MemoryRecordsBuilder gaps = builder(magic, codec, TimestampType.CREATE_TIME, 100, -1, false);
+                for (int i : new int[] {1, 3, 7}) gaps.appendWithOffset(100 + i, T + i, bytes("k" + i), bytes("v" + i));
+                print("legacy-gaps" + end, gaps.build().buffer());
+                if (magic == 0) continue;
+                MemoryRecordsBuilder appended = builder(magic, codec, TimestampType.LOG_APPEND_TIME, 7, -1, false);
+                for (int i = 0; i < 5; i++) appended.append(T + i, bytes("k" + i), bytes("v" + i));
+                print("legacy-log-append-time" + end, appended.build().buffer());
             }
+        ByteBuffer all = ByteBuffer.allocate(1 << 16);
+        long offset = 500;
+        for (byte magic = 0; magic < 3; magic++)
+            for (CompressionType type : types) {
+                MemoryRecordsBuilder builder =
+                    builder(magic, Compression.of(type).build(), TimestampType.CREATE_TIME, offset, -1, false);
+                for (int i = 0; i < 3; i++) builder.append(T + i, bytes("k" + i), bytes("value ".repeat(20)));
+                all.put(builder.build().buffer());
+                offset += 3;
+            }
+        all.flip();
+        print("legacy-several", all);
     }
 
     record Shape(String name, List<SimpleRecord> records) {}

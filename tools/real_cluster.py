@@ -4,7 +4,8 @@
         ...  # cluster.bootstrap; cluster.brokers[0].kill(), .start(), .pause(), .resume()
 
 Each broker is a `RealKafka` (and a controller) in a rack of its own, `rack-1` and so on; topics are replicated to
-all of them. Run as a program it keeps a cluster of three until Ctrl-C: `python -m tools.real_cluster [VERSION]`.
+all of them. `cluster.bootstrap_sasl_ssl` are listeners that want TLS and a login, under one certificate. Run as a
+program it keeps a cluster of three until Ctrl-C: `python -m tools.real_cluster [VERSION]`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 
-from tools.real_kafka import DEFAULT_VERSION, RealKafka, new_cluster_id
+from tools.real_kafka import DEFAULT_VERSION, Certificate, RealKafka, new_cluster_id
 
 
 class RealCluster:
@@ -30,7 +31,13 @@ class RealCluster:
     ) -> None:
         cluster_id = new_cluster_id()
         self.version = version
-        self.brokers = [RealKafka(version, cluster_id=cluster_id) for _ in range(size)]
+        first = RealKafka(version, sasl=True, cluster_id=cluster_id)
+        self.ca_file = first.ca_file
+        certificate = Certificate(first.directory)
+        others = [
+            RealKafka(version, sasl=True, cluster_id=cluster_id, certificate=certificate) for _ in range(size - 1)
+        ]
+        self.brokers = [first, *others]
         voters = ",".join(f"{node}@127.0.0.1:{broker.controller_port}" for node, broker in enumerate(self.brokers, 1))
         for node, broker in enumerate(self.brokers, 1):
             broker.settings.update(
@@ -54,6 +61,11 @@ class RealCluster:
     def bootstrap(self) -> str:
         """The plain listeners of all brokers."""
         return ",".join(broker.bootstrap for broker in self.brokers)
+
+    @property
+    def bootstrap_sasl_ssl(self) -> str:
+        """The listeners of all brokers that want TLS and a login."""
+        return ",".join(broker.bootstrap_sasl_ssl for broker in self.brokers)
 
     def __enter__(self) -> RealCluster:
         try:

@@ -173,12 +173,65 @@ def new_cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "A")
 
 
+PLAIN_USER = ("alice", "secret-of-alice")
+SCRAM_USERS = {"bob": "secret-of-bob", "chloe": "Ⅸ ﬁne ａ½"}
+"""Names and passwords. RFC 5802's SASLprep would change the second one."""
+
+_JAAS = "org.apache.kafka.common.security"
+_LOGINS: dict[str, object] = {
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+    "listener.name.sasl.plain.sasl.jaas.config": f"{_JAAS}.plain.PlainLoginModule required"
+    f' user_{PLAIN_USER[0]}="{PLAIN_USER[1]}";',
+    "listener.name.sasl.scram-sha-256.sasl.jaas.config": f"{_JAAS}.scram.ScramLoginModule required;",
+    "listener.name.sasl.scram-sha-512.sasl.jaas.config": f"{_JAAS}.scram.ScramLoginModule required;",
+    "listener.name.sasl.oauthbearer.sasl.jaas.config": f"{_JAAS}.oauthbearer.OAuthBearerLoginModule required"
+    f' unsecuredLoginStringClaim_sub="{PLAIN_USER[0]}";',
+}
+
+
+class Certificate:
+    """A self-signed certificate for localhost and 127.0.0.1, which is its own authority; made when first needed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.ca_file = directory / "ca.pem"
+        self._keystore = directory / "broker.p12"
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What a broker that shows it needs to know."""
+        return {
+            "ssl.keystore.location": self._keystore,
+            "ssl.keystore.password": "changeit",
+            "ssl.keystore.type": "PKCS12",
+        }
+
+    def make(self) -> None:
+        """Make it with Java's keytool, unless it is there.
+
+        :raises RealKafkaError: if keytool fails
+        """
+        if self.ca_file.exists():
+            return
+        java = _java()
+        beside = Path(java).with_name("keytool") if java else None
+        keytool = str(beside) if beside and beside.exists() else "keytool"
+        store = ("-alias", "broker", "-keystore", str(self._keystore), "-storepass", "changeit")
+        subject = ("-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1", "-ext", "bc:c")
+        key = ("-keyalg", "EC", "-groupname", "secp256r1", "-storetype", "PKCS12", "-validity", "30")
+        export = ("-exportcert", "-rfc", *store, "-file", str(self.ca_file))
+        for command in (("-genkeypair", *store, *subject, *key), export):
+            run = subprocess.run([keytool, *command], capture_output=True, text=True, check=False)
+            if run.returncode != 0:
+                raise RealKafkaError(f"keytool failed:\n{run.stdout}{run.stderr}")
+
+
 class RealKafka:
     """One broker (and its own controller) on loopback; every method blocks, none needs an event loop.
 
     `bootstrap` is the plain listener. A second plain listener, `behind_proxy`, advertises `proxy_port`: clients that
     bootstrap through a proxy listening on that port stay behind it. With `tls=True` a third listener, `bootstrap_tls`,
-    speaks TLS under the certificate in `ca_file`.
+    speaks TLS under the certificate in `ca_file`. With `sasl=True` there is one more, `bootstrap_sasl_ssl`, which also
+    wants a login: `PLAIN_USER` by PLAIN, `SCRAM_USERS` by either SCRAM.
 
     `settings` (server.properties) may be changed until the first start. A cluster of several is `RealCluster`'s work.
 
@@ -191,14 +244,19 @@ class RealKafka:
         settings: Mapping[str, object] | None = None,
         *,
         tls: bool = False,
+        sasl: bool = False,
         cluster_id: str | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         self.version = version
         self._cluster_id = cluster_id or new_cluster_id()
         self.directory = Path(tempfile.mkdtemp(prefix="kafkastatic-kafka-"))
-        self.port, self.behind_proxy_port, self.proxy_port, self.controller_port, self._tls_port = _distinct_ports(5)
+        self.port, self.behind_proxy_port, self.proxy_port, self.controller_port, *others = _distinct_ports(6)
+        self._tls_port, self._sasl_port = others
         self.settings = dict(settings or {})
         self._tls = tls
+        self._sasl = sasl
+        self._certificate = certificate or Certificate(self.directory)
         self._formatted = False
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -218,8 +276,12 @@ class RealKafka:
         return f"localhost:{self._tls_port}"
 
     @property
+    def bootstrap_sasl_ssl(self) -> str:
+        return f"localhost:{self._sasl_port}"
+
+    @property
     def ca_file(self) -> Path:
-        return self.directory / "ca.pem"
+        return self._certificate.ca_file
 
     @property
     def log_file(self) -> Path:
@@ -346,13 +408,21 @@ class RealKafka:
         return [java, *_JVM_OPTIONS, *_LOGGING, "-cp", jars, *arguments]
 
     def _prepare(self) -> None:
-        if self._tls:
-            _make_certificate(self.directory)
+        if self._tls or self._sasl:
+            self._certificate.make()
         properties = self._properties()
         (self.directory / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
+        scram = [
+            f"--add-scram={mechanism}=[name={name},password={password}]"
+            for name, password in (SCRAM_USERS if self._sasl else {}).items()
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        ]
         run = subprocess.run(
-            self._command("kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", "server.properties"),
+            self._command(
+                "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", "server.properties", *scram
+            ),
             cwd=self.directory,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},  # by which Java reads its arguments
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -378,11 +448,13 @@ class RealKafka:
             listeners["TLS"] = self._tls_port
             advertised["TLS"] = f"localhost:{self._tls_port}"
             kinds["TLS"] = "SSL"
-            extra = {
-                "ssl.keystore.location": "broker.p12",
-                "ssl.keystore.password": "changeit",
-                "ssl.keystore.type": "PKCS12",
-            }
+        if self._sasl:
+            listeners["SASL"] = self._sasl_port
+            advertised["SASL"] = self.bootstrap_sasl_ssl
+            kinds["SASL"] = "SASL_SSL"
+            extra |= _LOGINS
+        if self._tls or self._sasl:
+            extra |= self._certificate.settings
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
@@ -437,18 +509,6 @@ def _start_guard(pid: int, directory: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def _make_certificate(directory: Path) -> None:
-    java = _java()
-    keytool = str(Path(java).with_name("keytool")) if java and Path(java).with_name("keytool").exists() else "keytool"
-    store = ("-alias", "broker", "-keystore", "broker.p12", "-storepass", "changeit")
-    subject = ("-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1", "-ext", "bc:c")
-    key = ("-keyalg", "EC", "-groupname", "secp256r1", "-storetype", "PKCS12", "-validity", "30")
-    for command in (["-genkeypair", *store, *subject, *key], ["-exportcert", "-rfc", *store, "-file", "ca.pem"]):
-        run = subprocess.run([keytool, *command], cwd=directory, capture_output=True, text=True, check=False)
-        if run.returncode != 0:
-            raise RealKafkaError(f"keytool failed:\n{run.stdout}{run.stderr}")
 
 
 def _coordinator_ready(port: int) -> bool:

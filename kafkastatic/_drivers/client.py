@@ -26,6 +26,7 @@ from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollWatch
 from kafkastatic._drivers.producing import Producer
 from kafkastatic._drivers.throttling import ThrottleReport
+from kafkastatic._drivers.truncation import TruncationDriver
 from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import Positions
@@ -40,6 +41,7 @@ from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import (
+    AuthenticationError,
     BrokerUnreachableError,
     ConsumerClosedError,
     IllegalStateError,
@@ -76,7 +78,7 @@ class Client:
         self.deserializers = deserializers
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
-        self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log))
+        self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log), refused=self._login_refused)
         self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
         self.positions = Positions()
         self.consumption = Consumption(
@@ -111,6 +113,16 @@ class Client:
             self.log,
             arrived=self.hand_out.arrived,
         )
+        self.truncation = TruncationDriver(
+            config,
+            self.pool,
+            self.metadata,
+            self.consumption,
+            runtime,
+            self.log,
+            changed=self._assignment_changed,
+        )
+        self.fetch.replanned.append(self.truncation.wake)
         self.assignment = AssignmentDriver(
             config, self.consumption, self.commits, runtime, self.log, changed=self._assignment_changed
         )
@@ -120,7 +132,7 @@ class Client:
         self.manual = False
         self.worker: Worker | None = None
         self._producer: Producer | None = None
-        self._parted: dict[TopicPartition, int] = {}  # where they stood whose commit is under way
+        self._parted: dict[TopicPartition, OffsetAndMetadata] = {}  # where they stood whose commit is under way
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
         self._tasks: TaskGroup | None = None
@@ -384,6 +396,7 @@ class Client:
             await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
+            tasks.start_soon(self.truncation.run, name="kafkastatic:truncation")
             if self.membership is not None:
                 tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
@@ -418,7 +431,8 @@ class Client:
             except ProtocolError as error:
                 raise ProtocolError(
                     f"{', '.join(config.bootstrap_servers)}: {error}",
-                    remedy="Check that bootstrap_servers names a Kafka listener; one with TLS needs ssl_context.",
+                    remedy="Check that bootstrap_servers names a Kafka listener;"
+                    " one with TLS needs security_protocol SSL or SASL_SSL.",
                 ) from error
             except KafkaError as error:
                 if not error.retriable:
@@ -462,16 +476,15 @@ class Client:
         before = self.positions.partitions()
         gone = before - wanted
         commits = self.config.enable_auto_commit and self.coordinator is not None
-        consumed = self.consumption.consumed_offsets(gone) if commits else {}
+        consumed = self.positions.with_epochs(self.consumption.consumed_offsets(gone) if commits else {})
         self.assignment.forget(gone)
         self.positions.add(wanted - before)
         self.metadata.track({tp.topic for tp in wanted})
         for tp in wanted & self._parted.keys():
-            self.positions[tp].move(self._parted.pop(tp))  # its commit may still be under way
+            self.positions[tp].go_on(self._parted.pop(tp))  # its commit may still be under way
         self._parted.update(consumed)
         if consumed and self._tasks is not None:
-            offsets = {tp: OffsetAndMetadata(offset) for tp, offset in consumed.items()}
-            self._tasks.start_soon(self._commit_parted, offsets, name="kafkastatic:commit")
+            self._tasks.start_soon(self._commit_parted, consumed, name="kafkastatic:commit")
 
     async def _commit_parted(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
         await self.commits.parting(offsets)
@@ -501,6 +514,13 @@ class Client:
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
+
+    def _login_refused(self, error: AuthenticationError) -> None:
+        """Whoever meets it first, the consumer ends: a member by way of its on_partitions_lost."""
+        if self.membership is not None and not self.manual:
+            self.membership.feed(m.CoordinatorRefused(error))
+        else:
+            self.fail(error)
 
     def _assignment_changed(self) -> None:
         self.fetch.replan()

@@ -95,7 +95,7 @@ class CommitDriver:
         if self._coordinator is None:
             return
         async with self._lock:
-            offsets = {tp: OffsetAndMetadata(offset) for tp, offset in choose().items()}
+            offsets = self._consumption.positions.with_epochs(choose())
             try:
                 if offsets:
                     await self._commit(offsets, self._claim(offsets))

@@ -29,6 +29,9 @@ _IDLE_LOOK = 1.0
 class FetchDriver:
     """Keeps the buffers of `positions` filled.
 
+    Attributes:
+        replanned: called whenever positions or leaders changed.
+
     Args:
         arrived: called whenever something new can be handed out, an error included.
     """
@@ -58,6 +61,7 @@ class FetchDriver:
         self._wake = anyio.Event()
         self._replan = anyio.Event()
         self._running: set[int] = set()
+        self.replanned: list[Callable[[], None]] = []
 
     def wake(self) -> None:
         """Buffers have room again: look again at what to fetch."""
@@ -69,6 +73,8 @@ class FetchDriver:
         replan, self._replan = self._replan, anyio.Event()
         replan.set()
         self.wake()
+        for told in self.replanned:
+            told()
 
     async def run(self) -> None:
         self._metadata.watch(lambda _: self.replan())
@@ -130,12 +136,12 @@ class FetchDriver:
                 sources = self._sources()
                 if node_id not in sources:
                     return
-                plan = self._planner.plan(node_id, sources, self._runtime.now())
+                plan = self._planner.plan(node_id, sources, self._metadata.snapshot, self._runtime.now())
                 if plan is not None and not plan.complete:
                     with anyio.move_on_after(FULL_BUFFER_PAUSE):
                         await wake.wait()
                     sources = self._sources()
-                    plan = self._planner.plan(node_id, sources, self._runtime.now())
+                    plan = self._planner.plan(node_id, sources, self._metadata.snapshot, self._runtime.now())
                 if plan is None:
                     pauses = [state.retry_at - self._runtime.now() for state in sources.get(node_id, ())]
                     pause = min((pause for pause in pauses if pause > 0), default=_IDLE_LOOK)

@@ -8,7 +8,9 @@ import anyio
 
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.metadata import MetadataDriver
-from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
+from kafkastatic._fetch.positions import LATEST, PartitionState, Positions
+from kafkastatic._fetch.resets import reset_for, timestamp_of
+from kafkastatic._fetch.transactions import ISOLATION
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
 from kafkastatic._protocol import error_codes as codes
@@ -154,7 +156,11 @@ class OffsetsDriver:
         for (name, index), timestamp in wanted.items():
             topic = topics.setdefault(name, ListOffsetsTopic(name=name, partitions=[]))
             topic.partitions.append(ListOffsetsPartition(partition_index=index, timestamp=timestamp))
-        request = ListOffsetsRequest(replica_id=_CONSUMER, topics=list(topics.values()))
+        request = ListOffsetsRequest(
+            replica_id=_CONSUMER,
+            isolation_level=ISOLATION[self._config.isolation_level],
+            topics=list(topics.values()),
+        )
         try:
             answer = await self._pool.request(leader, request, Role.QUICK, timeout=self._timeout)
         except KafkaError as error:
@@ -195,9 +201,17 @@ class OffsetsDriver:
 
     async def _look_up_resets(self, positions: Positions, states: Collection[PartitionState]) -> None:
         resets = {state.tp: (state, state.version) for state in states if state.fetch_at is None}
-        wanted = {tp: state.reset for tp, (state, _) in resets.items() if state.reset is not None}
+        config, wall = self._config, self._runtime.wall()
+        wanted = {
+            tp: timestamp_of(state.reset, config.reset_duration, wall)
+            for tp, (state, _) in resets.items()
+            if state.reset is not None
+        }
         found: dict[TopicPartition, OffsetAndTimestamp | None] = {}
         refused = await self._ask_leaders(wanted, found) if wanted else {}
+        young = {tp: LATEST for tp, end in found.items() if end is None}
+        if young:  # no record is as young as that
+            refused |= await self._ask_leaders(young, found)
         for tp in wanted:
             state, version = resets[tp]
             if not self._untouched(positions, state, version):
@@ -215,9 +229,9 @@ class OffsetsDriver:
     def _start(self, state: PartitionState, committed: OffsetAndMetadata | None) -> None:
         policy = self._config.auto_offset_reset
         if committed is not None:
-            state.move(committed.offset)
+            state.go_on(committed)
             state.committed = committed
         elif policy == "none":
             state.error = NoOffsetForPartitionError(state.tp.topic, state.tp.partition, self._config.group_id)
         else:
-            state.reset = EARLIEST if policy == "earliest" else LATEST
+            state.reset = reset_for(policy)

@@ -8,9 +8,11 @@ from functools import cache
 
 import attrs
 
-from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
+from kafkastatic._fetch.positions import PartitionState, Positions
+from kafkastatic._fetch.resets import reset_for
 from kafkastatic._fetch.sessions import INITIAL_EPOCH, SESSION_ERRORS, Wanted
 from kafkastatic._fetch.sources import back_to_leader, read_from
+from kafkastatic._fetch.transactions import mark_aborted
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._protocol.messages.fetch import FetchRequest, FetchResponse, PartitionData
@@ -107,7 +109,7 @@ class Answers:
                     continue  # revoked since
                 if data.error_code == codes.NONE:
                     # Within a session these are said when they change, so they must not be missed.
-                    state.high_watermark, state.log_start = data.high_watermark, data.log_start_offset
+                    state.high_watermark, state.log_start = self._readable(data), data.log_start_offset
                 if (asked.version, asked.offset) != (state.version, state.fetch_at) or state.barred:
                     continue  # sought or reset since
                 if data.error_code != codes.NONE and state.replica == ask.node:
@@ -187,10 +189,15 @@ class Answers:
         elif state.buffered or state.open or state.handed > state.consumed:
             state.hold_off(node, later())  # hand out first what was fetched; the next fetch meets it again
         else:
-            state.move_by_time(EARLIEST if policy == "earliest" else LATEST)
+            state.move_by_time(reset_for(policy))
             outcome.needs.add(Need.OFFSETS)
 
     # ── records ──
+
+    def _readable(self, data: PartitionData) -> int:
+        """The offset behind the last record that may be read."""
+        committed = self._config.isolation_level == "read_committed"
+        return data.last_stable_offset if committed and data.last_stable_offset >= 0 else data.high_watermark
 
     def _take_records(self, state: PartitionState, data: PartitionData) -> None:
         topic, partition = state.tp
@@ -199,6 +206,7 @@ class Answers:
         except CorruptRecordError as error:
             state.error = error
             return
+        mark_aborted(found.batches, data.aborted_transactions)
         for batch in found.batches:
             if state.fetch_at is not None and batch.next_offset > state.fetch_at:
                 state.push(batch)

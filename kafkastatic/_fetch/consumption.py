@@ -15,6 +15,7 @@ from collections.abc import Collection, Container
 from itertools import islice
 from operator import length_hint
 
+from kafkastatic._fetch.epochs import UNKNOWN
 from kafkastatic._fetch.positions import Held, PartitionState, Positions, Records
 from kafkastatic._records import decode
 from kafkastatic.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, RecordError
@@ -163,7 +164,7 @@ class Consumption:
             self._in_hand.clear()
         for state in self.positions:
             if state.held is not None and state.held.converted:
-                state.move(state.handed)
+                state.return_to(state.handed)
         self.handling = True
 
     def end_handling(self) -> None:
@@ -335,14 +336,35 @@ class Consumption:
         if self.cursor is not None and self.cursor.state is state:
             self._put_back()
 
-    def seek(self, tp: TopicPartition, offset: int) -> None:
+    def seek(self, tp: TopicPartition, offset: int, epoch: int = UNKNOWN) -> None:
         """Go on at `offset`; the record in hand is no longer of any account."""
         self._leave(tp)
-        self.positions[tp].seek(offset)
+        self.positions[tp].seek(offset, epoch)
 
     def seek_by_time(self, tp: TopicPartition, timestamp: int) -> None:
         self._leave(tp)
         self.positions[tp].move_by_time(timestamp)
+
+    def fetch_again(self, tp: TopicPartition) -> None:
+        """Forget what was fetched and is not handed out; the record in hand stays in hand."""
+        state = self.positions[tp]
+        if self.cursor is not None and self.cursor.state is state:
+            self.cursor.cut()
+            self._settle(self.cursor)
+            if not self.cursor.taken:
+                self._end()
+        state.drop()
+        self.freed = True
+
+    def cut_at(self, tp: TopicPartition, offset: int, epoch: int) -> None:
+        """Go on at `offset`, where the log was cut before the position; records in hand before it stay in hand."""
+        self.settle()
+        state = self.positions[tp]
+        in_hand = state.handed > state.consumed
+        self._leave(tp)
+        state.cut_at(offset, epoch)
+        if in_hand and not self.handling and state not in self._in_hand:
+            self._in_hand.append(state)
 
     def stop(self) -> None:
         """End the application's loop after the record in hand."""

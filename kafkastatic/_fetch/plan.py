@@ -10,6 +10,8 @@ from kafkastatic._fetch.answers import Answers, Ask, Outcome
 from kafkastatic._fetch.positions import PartitionState, Positions
 from kafkastatic._fetch.sessions import FetchSession, Wanted
 from kafkastatic._fetch.sources import next_change, source, stays_with
+from kafkastatic._fetch.transactions import ISOLATION
+from kafkastatic._fetch.truncation import in_doubt
 from kafkastatic._protocol.messages.fetch import FetchRequest, FetchResponse
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.types import ClusterSnapshot, TopicPartition
@@ -68,7 +70,7 @@ class Planner:
         """When `sources` changes with time alone."""
         return next_change(self._positions, now)
 
-    def plan(self, node: int, sources: Sources, now: float) -> Plan | None:
+    def plan(self, node: int, sources: Sources, snapshot: ClusterSnapshot, now: float) -> Plan | None:
         """What to ask a broker for now; `None` if there is nothing to ask for."""
         room = self._room(node, sources)
         if not room:
@@ -83,6 +85,7 @@ class Planner:
                 or state.barred
                 or state.paused
                 or state.held_off(node, now)
+                or in_doubt(state, snapshot)
             ):
                 continue
             if state.buffered >= limit:
@@ -134,6 +137,7 @@ class Planner:
             info = snapshot.topics[name]
             ids[name] = info.topic_id
             assert state.fetch_at is not None
+            state.proven = max(state.proven, info.partitions[index].leader_epoch)
             wanted[state.tp] = Wanted(state, state.version, state.fetch_at, info.partitions[index].leader_epoch)
         by_id = _NO_TOPIC_ID not in ids.values()
         session = self._sessions.get(plan.node)
@@ -145,6 +149,7 @@ class Planner:
             max_wait_ms=plan.max_wait_ms,
             min_bytes=self._config.fetch_min_bytes,
             max_bytes=plan.max_bytes,
+            isolation_level=ISOLATION[self._config.isolation_level],
             session_id=said.session_id,
             session_epoch=said.session_epoch,
             topics=said.topics,

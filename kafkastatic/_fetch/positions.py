@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from kafkastatic._fetch.epochs import UNKNOWN, Epochs
 from kafkastatic._records import ConsumerRecord, RawBatch
 from kafkastatic.errors import IllegalStateError, KafkaError
 from kafkastatic.types import OffsetAndMetadata, TopicPartition
@@ -51,11 +52,15 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: counts what makes an answer asked for earlier stale: seeks, resets, and records that cannot be read.
+        version: counts what makes an answer asked for earlier stale: seeks, resets, records that cannot be read, and
+            a new leader.
         moves: counts seeks and resets alone, which make records that were handed out be of no account.
-        high_watermark, log_start: as the last fetch answer told them.
+        high_watermark, log_start: as the last fetch answer told them; with `isolation_level="read_committed"` the
+            former is the last stable offset: nothing behind it can be read yet.
         retry_at, retry_node: no fetch from this broker before this time.
         replica, replica_until: whom to ask instead of the leader, and how long (see `sources`).
+        epochs: the leader epochs of what was fetched; `epochs.before(offset)` belongs to a position, or a commit.
+        proven: the highest leader epoch under which `fetch_at` is known to continue the log.
         fed: the planner's count when it last got data for this partition.
     """
 
@@ -65,6 +70,7 @@ class PartitionState:
         "buffered",
         "committed",
         "consumed",
+        "epochs",
         "error",
         "fed",
         "fetch_at",
@@ -76,6 +82,7 @@ class PartitionState:
         "moves",
         "open",
         "paused",
+        "proven",
         "replica",
         "replica_until",
         "reset",
@@ -109,18 +116,30 @@ class PartitionState:
         self.replica: int | None = None
         self.replica_until = 0.0
         self.fed = 0
+        self.epochs = Epochs()
+        self.proven = -1
 
-    def move(self, offset: int) -> None:
-        """Go on at `offset`, whatever was fetched before."""
+    def move(self, offset: int, epoch: int = UNKNOWN) -> None:
+        """Go on at `offset`, whatever was fetched before.
+
+        Args:
+            epoch: the leader epoch of the record before it, where that is known.
+        """
         self.drop()
         self.moves += 1
         self.fetch_at = self.handed = self.consumed = offset
         self.reset = None
+        self.epochs.restart(epoch)
+        self.proven = -1
 
-    def seek(self, offset: int) -> None:
+    def go_on(self, committed: OffsetAndMetadata) -> None:
+        """Go on where a commit says."""
+        self.move(committed.offset, committed.leader_epoch)
+
+    def seek(self, offset: int, epoch: int = UNKNOWN) -> None:
         """Go on at `offset`, which may be behind what is committed."""
         self._jump()
-        self.move(offset)
+        self.move(offset, epoch)
 
     def move_by_time(self, timestamp: int) -> None:
         """Go on where ListOffsets says that `timestamp` is; nothing is fetched until that is known."""
@@ -138,7 +157,26 @@ class PartitionState:
     def go_back(self) -> None:
         """Hand out again what is not consumed."""
         if self.fetch_at is not None:
-            self.move(self.consumed)
+            self.return_to(self.consumed)
+
+    def return_to(self, offset: int) -> None:
+        """Go on at an offset up to which, or beyond which, this log was fetched already: its epochs stay known."""
+        self.drop()
+        self.moves += 1
+        self.fetch_at = self.handed = self.consumed = offset
+
+    def cut_at(self, offset: int, epoch: int) -> None:
+        """The log was cut at `offset`, and goes on there with other records; what is in hand from before it stays so.
+
+        Args:
+            epoch: the leader epoch of the record before it.
+        """
+        self._jump()
+        self.drop()
+        self.moves += 1
+        self.fetch_at = self.handed = offset
+        self.consumed = min(self.consumed, offset)
+        self.epochs.cut(offset, epoch)
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""
@@ -152,6 +190,8 @@ class PartitionState:
     def push(self, batch: RawBatch) -> None:
         self.buffer.append(batch)
         self.buffered += batch.size
+        if self.fetch_at is not None:
+            self.epochs.begin(self.fetch_at, batch.leader_epoch, self.consumed)
         self.fetch_at = batch.next_offset
 
     def pop(self) -> RawBatch:
@@ -204,6 +244,14 @@ class Positions:
     def add(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in sorted(partitions):
             self._states.setdefault(tp, PartitionState(tp))
+
+    def with_epochs(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Offsets to commit, each with the leader epoch of the record before it (KIP-320)."""
+        found: dict[TopicPartition, OffsetAndMetadata] = {}
+        for tp, offset in offsets.items():
+            state = self._states.get(tp)
+            found[tp] = OffsetAndMetadata(offset, "", UNKNOWN if state is None else state.epochs.before(offset))
+        return found
 
     def remove(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in partitions:

@@ -37,7 +37,7 @@ class CoordinatorFound:
 
 @attrs.frozen
 class CoordinatorRefused:
-    """The coordinator cannot be had, and trying again will not help: for want of rights, for instance."""
+    """The coordinator cannot be had, and trying again will not help: for want of rights, or of a login."""
 
     error: Exception
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from typing import Any
 
 import anyio
@@ -27,10 +28,14 @@ class Connection:
 
     Attributes:
         throttled_until: the broker reads nothing from it before (KIP-219); kept here for whoever sends.
+        worn_at: when to stop using it, since the broker will close it soon after (KIP-368).
+        hung_up: the other side has closed it.
     """
 
     def __init__(self, address: str, client_id: str) -> None:
         self.address = address
+        self.worn_at = math.inf
+        self.hung_up = False
         self._client_id = client_id
         self._protocol = FrameProtocol(self._take_frame, self._lost)
         self._transport: asyncio.Transport | None = None
@@ -85,6 +90,7 @@ class Connection:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[correlation_id] = waiter
         self._transport.write(data)
+        del data  # a login's holds the password, and some loggers print the variables of a traceback
         with anyio.move_on_after(timeout) as scope:
             return await waiter
         assert scope.cancelled_caught
@@ -118,6 +124,7 @@ class Connection:
             waiter.set_result(frame)
 
     def _lost(self, exc: Exception | None) -> None:
+        self.hung_up = self._dead is None
         if isinstance(exc, KafkaError):
             self._die(exc)
             return

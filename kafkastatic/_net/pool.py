@@ -13,6 +13,8 @@ from ssl import SSLCertVerificationError, SSLError
 import anyio
 import attrs
 
+from kafkastatic._net import tls
+from kafkastatic._net.auth import Login
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.connection import Connection
 from kafkastatic._protocol import error_codes as codes
@@ -23,7 +25,13 @@ from kafkastatic._protocol.versions import negotiate
 from kafkastatic._runtime import Runtime
 from kafkastatic._version import __version__
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
+from kafkastatic.errors import (
+    AuthenticationError,
+    BrokerUnreachableError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProtocolError,
+)
 from kafkastatic.types import Broker
 
 Versions = Mapping[int, tuple[int, int]]
@@ -31,6 +39,8 @@ Versions = Mapping[int, tuple[int, int]]
 _FETCH = 1
 _CLIENTS_WAIT = 8
 """From this version of Fetch on, which came with Kafka 2.0, brokers answer at once and leave the waiting to clients."""
+SESSION_SHARE = 0.85
+"""The share of a connection's lifetime, where the broker sets one, after which another one takes its place."""
 
 
 class Role(enum.Enum):
@@ -54,6 +64,8 @@ class _Node:
     connections: dict[Role, Connection] = attrs.field(factory=dict[Role, Connection])
     locks: dict[Role, anyio.Lock] = attrs.field(factory=dict[Role, anyio.Lock])
     asking: anyio.Lock = attrs.field(factory=anyio.Lock)
+    logging_in: set[Connection] = attrs.field(factory=set[Connection])
+    served: bool = False  # whether it has ever answered a request that is not part of connecting
     not_before: float = 0.0
 
     @property
@@ -62,7 +74,7 @@ class _Node:
 
     @property
     def alive(self) -> bool:
-        return any(connection.alive for connection in self.connections.values())
+        return any(connection.alive for connection in (*self.connections.values(), *self.logging_in))
 
 
 class Pool:
@@ -70,6 +82,10 @@ class Pool:
 
     Args:
         on_throttle: told whenever a broker wants silence (KIP-219): its address, the connection's role, the seconds.
+        refused: told when a broker refuses our login, beside whoever asked for the connection.
+
+    Raises:
+        ConfigError: if `ssl_cafile` is of no use.
     """
 
     def __init__(
@@ -77,10 +93,15 @@ class Pool:
         config: ConsumerConfig,
         runtime: Runtime,
         on_throttle: Callable[[str, Role, float], None] | None = None,
+        *,
+        refused: Callable[[AuthenticationError], None] = lambda _: None,
     ) -> None:
         self._config = config
         self._runtime = runtime
         self._on_throttle = on_throttle
+        self._refused = refused
+        self._tls = tls.context(config)
+        self._login = Login(config, runtime) if config.sasl else None
         self._nodes: dict[str, _Node] = {}
         self._addresses: dict[int, str] = {}
         self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
@@ -99,6 +120,7 @@ class Pool:
 
         Raises:
             BrokerUnreachableError: if the broker is not known, or no connection to it can be made or kept.
+            AuthenticationError: if it refuses our login.
             KafkaTimeoutError: if the time ran out.
             UnsupportedVersionError: if broker and client share no version, or the request does not fit in it.
             ProtocolError: if the other side does not speak Kafka's protocol.
@@ -116,6 +138,7 @@ class Pool:
 
         Raises:
             BrokerUnreachableError: if none of them answered; all are named.
+            AuthenticationError: if one refuses our login; the others are not tried.
         """
         failures: list[tuple[str, KafkaError]] = []
         deadline = self._runtime.now() + timeout
@@ -127,6 +150,8 @@ class Pool:
             share = left / (len(nodes) - index)  # one that never answers must leave time for the others
             try:
                 return await self._request(node, request, Role.QUICK, share, cap), node.address
+            except AuthenticationError:
+                raise
             except KafkaError as error:
                 failures.append((node.address, error))
                 if node.not_before <= self._runtime.now():  # a connection that failed has been counted
@@ -177,7 +202,7 @@ class Pool:
             f"No broker answered: {reasons or 'the time ran out'}.",
             address=names,
             remedy="Check bootstrap_servers, and that this machine can reach them"
-            + (" and speaks TLS to a TLS listener." if self._config.ssl_context is not None else "."),
+            + (" and speaks TLS to a TLS listener." if self._tls is not None else "."),
         )
 
     async def _request(self, node: _Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
@@ -193,7 +218,13 @@ class Pool:
         except TimeoutError:
             raise KafkaTimeoutError(f"{what} within {timeout:.3g} s.") from None
         version = negotiate(type(request), node.versions or {}, cap)
-        answer = await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
+        try:
+            answer = await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
+        except BrokerUnreachableError as error:
+            if connection.hung_up and not node.served and self._login is None:
+                error.args = (f"{error.args[0].rstrip('.')} upon the first request, {_AS_SASL_DOES}.",)
+            raise
+        node.served = True
         self._heed_throttle(node, role, connection, getattr(answer, "throttle_time_ms", 0))
         return answer
 
@@ -265,15 +296,21 @@ class Pool:
 
     async def _connection(self, node: _Node, role: Role) -> Connection:
         connection = node.connections.get(role)
-        if connection is not None and connection.alive:
+        if connection is not None and connection.alive and not self._worn(connection):
             return connection
         lock = node.locks.setdefault(role, anyio.Lock())
         async with lock:
             connection = node.connections.get(role)
+            if connection is not None and self._worn(connection):
+                connection.close()
             if connection is None or not connection.alive:
                 connection = await self._open_when_allowed(node)
                 node.connections[role] = connection
             return connection
+
+    def _worn(self, connection: Connection) -> bool:
+        """Whether the broker will soon refuse to serve it, and nobody waits for an answer on it."""
+        return connection.worn_at <= self._runtime.now() and not connection.in_flight
 
     async def _open_when_allowed(self, node: _Node) -> Connection:
         if self._closed:
@@ -293,7 +330,7 @@ class Pool:
         return connection
 
     async def _open(self, node: _Node) -> Connection:
-        """Connect, and ask for the API versions: once, until the broker may have been replaced by another release."""
+        """Connect, log in, and ask for the API versions: once, until the broker may be another release."""
         setup = self._config.socket_connection_setup_timeout_ms / 1000
         connection: Connection | None = None
         try:
@@ -302,6 +339,10 @@ class Pool:
                 async with node.asking:
                     if not node.alive:
                         node.versions = await _ask_versions(connection, setup)
+                    node.logging_in.add(connection)
+                if self._login is not None:
+                    lifetime = await self._login.log_in(connection, node.versions or {}, setup)
+                    connection.worn_at = self._runtime.now() + SESSION_SHARE * lifetime
         except TimeoutError:
             error = self._unreachable(node, f"no answer within {setup:.3g} s", None)
         except KafkaError as caught:
@@ -314,8 +355,13 @@ class Pool:
             raise
         else:
             return connection
+        finally:
+            if connection is not None:
+                node.logging_in.discard(connection)
         if connection is not None:
             connection.close()
+        if isinstance(error, AuthenticationError):
+            self._refused(error)
         raise error
 
     async def _dial(self, node: _Node) -> Connection:
@@ -328,7 +374,7 @@ class Pool:
                     connection.factory,
                     address,
                     node.port,
-                    ssl=self._config.ssl_context,
+                    ssl=self._tls,
                     server_hostname=node.host.strip("[]"),
                 )
             except OSError as error:
@@ -343,10 +389,8 @@ class Pool:
         if node.advertised_by:
             remedy = "Check the broker's advertised.listeners: this machine must be able to reach them."
         elif isinstance(cause, SSLCertVerificationError):
-            remedy = (
-                "Load the CA of the broker's certificate into ssl_context, and use a host name that it is made for."
-            )
-        elif self._config.ssl_context is not None:
+            remedy = "Name the CA of the broker's certificate as ssl_cafile, and use a host name that it is made for."
+        elif self._tls is not None:
             remedy = "Check the address, and that the listener there speaks TLS."
         error = BrokerUnreachableError(
             f"Cannot use broker {node.address}: {reason.rstrip('.')}"
@@ -359,6 +403,11 @@ class Pool:
         error.retriable = not isinstance(cause, SSLCertVerificationError)
         error.__cause__ = cause
         return error
+
+
+_AS_SASL_DOES = (
+    "as a listener with SASL does to a client that does not log in (security_protocol SASL_PLAINTEXT or SASL_SSL)"
+)
 
 
 async def _ask_versions(connection: Connection, timeout: float) -> Versions:

@@ -302,6 +302,10 @@ class Reader:
         return ProtocolError(f"A {what} that cannot be null is null, before byte {self.position}.")
 
 
+_SECRETS = frozenset({"auth_bytes"})
+"""Fields that no log and no traceback shows."""
+
+
 class Message:
     """A struct of the protocol: plain fields, equal by value, not hashable."""
 
@@ -313,7 +317,7 @@ class Message:
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self.__slots__)
+        fields = ", ".join(f"{name}={_shown(name, getattr(self, name))}" for name in self.__slots__)
         return f"{type(self).__name__}({fields})"
 
     def write(self, out: Writer, version: int) -> None:
@@ -413,7 +417,9 @@ def _null(what: str) -> ProtocolError:
     return ProtocolError(f"A {what} is None that this version does not let be null.")
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
+    if name in _SECRETS and value:
+        return "***"
     if isinstance(value, memoryview):
         return f"<{value.nbytes} bytes>"
     return repr(value)

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, cast
 import fastcrc
 
 from kafkastatic._records.compression import DEFAULT_LIMIT, Data, decompress
+from kafkastatic._records.legacy import LEGACY_HEADER, SMALLEST, decode_messages
 from kafkastatic._records.plain import decode_records
 from kafkastatic._records.record import ConsumerRecord
 from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
@@ -24,9 +25,10 @@ from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
 HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 CRC_START: Final = 21
 _LENGTH_END: Final = 12
-_LEGACY_HEADER: Final = struct.Struct(">qiIbb")
-_LEGACY_SMALLEST: Final = 26  # a message of v0 with neither key nor value
 _MAX_OFFSET: Final = 2**63 - 2  # so that the next one is an int64 too
+
+_ABORT: Final = b"\0\0"
+_MARKER_LIMIT: Final = 1024  # bytes: a marker's key has four, its value six or a few more
 
 # fastcrc's type stubs name bytes only; it takes every buffer.
 crc32c = cast(Callable[[Data], int], fastcrc.crc32.iscsi)
@@ -36,15 +38,19 @@ class RawBatch:
     """An undecoded batch: what its header says, and its bytes. Nothing is verified before `decode`.
 
     Attributes:
-        magic: the format: 2, or 0 and 1 for the messages of Kafka before 0.11.
-        base_offset, last_offset: the offsets that it covers; after compaction not all of them exist.
+        magic: the format: 2, or 0 and 1 for a message of Kafka before 0.11, which may hold others.
+        base_offset, last_offset: the offsets that it covers; after compaction not all of them exist. Of an old
+            message the last one only is known, and stands for both.
         next_offset: where to go on after it.
-        count: how many records it holds; may be 0 after compaction, -1 where the header is malformed.
+        count: how many records it holds; may be 0 after compaction, -1 where the header is malformed; 1 for an old
+            message.
         base_timestamp, max_timestamp: milliseconds since the epoch.
-        timestamp_type: 0 CreateTime, 1 LogAppendTime (every record has `max_timestamp`).
+        timestamp_type: 0 CreateTime, 1 LogAppendTime (every record has `max_timestamp`); -1 in format 0.
         codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
         producer_id, producer_epoch, base_sequence: of an idempotent producer, else -1.
-        crc: the CRC-32C that the header names.
+        is_transactional, is_control: part of a transaction; its marker, which holds no records for applications.
+        is_aborted: its transaction was aborted and the application reads committed records only: whoever knows sets it.
+        crc: the CRC-32C that the header names; of an old message, the CRC-32.
         data: the whole batch, from its base offset on.
         size: its length in bytes.
     """
@@ -57,6 +63,7 @@ class RawBatch:
         "count",
         "crc",
         "data",
+        "is_aborted",
         "is_control",
         "is_transactional",
         "last_offset",
@@ -74,9 +81,10 @@ class RawBatch:
         """Read the header of a batch. `data` is exactly one, as cut out by `split`."""
         self.data = data
         self.size = len(data)
+        self.is_aborted = False
         self.magic = data[16] if data[16] < 128 else data[16] - 256
         if self.magic != 2:
-            self._read_unknown()
+            self._read_legacy()
             return
         (
             self.base_offset,
@@ -103,16 +111,18 @@ class RawBatch:
         self.last_offset: int = self.base_offset + delta
         self.next_offset: int = self.last_offset + 1
 
-    def _read_unknown(self) -> None:
-        """Fill in what a message of v0 or v1, or of no known format, tells: its offset."""
-        self.base_offset, _, self.crc, _, attributes = _LEGACY_HEADER.unpack_from(self.data)
+    def _read_legacy(self) -> None:
+        """Fill in what a message of v0 or v1, or one of no known format, tells."""
+        self.base_offset, _, self.crc, _, attributes = LEGACY_HEADER.unpack_from(self.data)
         self.last_offset = self.base_offset
         self.next_offset = self.base_offset + 1
         self.codec = attributes & 7
-        self.count = 1
-        self.timestamp_type = 0
+        self.count = 1 if 0 <= self.base_offset <= _MAX_OFFSET else -1
+        self.timestamp_type = attributes >> 3 & 1 if self.magic == 1 else -1
         self.is_transactional = self.is_control = False
-        self.base_timestamp = self.max_timestamp = -1
+        self.base_timestamp = self.max_timestamp = (
+            int.from_bytes(self.data[18:26], "big", signed=True) if self.magic == 1 else -1
+        )
         self.leader_epoch = self.producer_id = self.producer_epoch = self.base_sequence = -1
 
     def __repr__(self) -> str:
@@ -156,7 +166,7 @@ def split(data: Data | None, topic: str = "", partition: int = -1) -> Split:
             return Split(batches, HEADER.size)
         size = _LENGTH_END + int.from_bytes(view[pos + 8 : pos + 12], "big", signed=True)
         magic = view[pos + 16] if total - pos > 16 else None
-        if size < (HEADER.size if magic == 2 else _LEGACY_SMALLEST):
+        if size < (HEADER.size if magic == 2 else SMALLEST):
             if batches:
                 break
             offset = int.from_bytes(view[pos : pos + 8], "big", signed=True)
@@ -183,57 +193,81 @@ def decode(
 
     Args:
         from_offset: records before it are left out; a fetch may begin in the middle of a batch.
-        check_crcs: verify the batch's CRC-32C first.
+        check_crcs: verify the batch's CRC first.
         max_decompressed: the most bytes that its records may have when decompressed.
 
     Returns:
-        The records in the order of their offsets; none for a control batch.
+        The records in the order of their offsets; none for a control batch, or an aborted one.
 
     Raises:
         CorruptRecordError: the CRC differs, decompression fails or yields too much, the records do not parse, or
-            the format is not supported. Its `offset` is the first one not delivered, `next_offset` that behind the
+            the format is not known. Its `offset` is the first one not delivered, `next_offset` that behind the
             batch.
         UnsupportedCodecError: Kafka defines no such codec.
     """
-    if batch.magic == 2 and 0 <= batch.last_offset < from_offset:
+    if 0 <= batch.magic <= 2 and 0 <= batch.last_offset < from_offset:
         return []
     try:
-        _verify(batch, check_crcs)
-        if batch.is_control:
-            return []
-        body = batch.data[HEADER.size :]
-        records = decode_records(
-            decompress(batch.codec, body, max_decompressed) if batch.codec and len(body) else body,
-            topic,
-            partition,
-            batch.count,
-            batch.base_offset,
-            batch.base_timestamp,
-            batch.max_timestamp if batch.timestamp_type else None,
-            batch.leader_epoch,
-            from_offset,
-        )
-        if records and records[-1].offset > batch.last_offset:
-            raise ValueError("a record's offset is behind the batch's last")
+        if batch.count < 0:
+            raise ValueError("its header is malformed")
+        if batch.magic == 2:
+            return _decode(batch, topic, partition, from_offset, check_crcs, max_decompressed)
+        return decode_messages(batch.data, topic, partition, from_offset, check_crcs, max_decompressed)
     except ValueError as error:
+        wrapper = batch.magic < 2 and batch.codec  # where it begins is inside
         raise CorruptRecordError(
             f"batch {batch.base_offset} to {batch.last_offset} cannot be delivered: {error}.",
             topic=topic,
             partition=partition,
-            offset=max(batch.base_offset, from_offset),
+            offset=from_offset if wrapper else max(batch.base_offset, from_offset),
             next_offset=batch.next_offset,
         ) from error
     except UnsupportedCodecError as error:
         raise UnsupportedCodecError(f"{topic}-{partition} offset {batch.base_offset}: {error}") from None
+
+
+def _decode(
+    batch: RawBatch, topic: str, partition: int, from_offset: int, check_crcs: bool, max_decompressed: int
+) -> list[ConsumerRecord[bytes, bytes]]:
+    if check_crcs and crc32c(batch.data[CRC_START:]) != batch.crc:
+        raise ValueError("its CRC-32C differs from what its header names")
+    if batch.is_control or batch.is_aborted:
+        return []
+    body = batch.data[HEADER.size :]
+    records = decode_records(
+        decompress(batch.codec, body, max_decompressed) if batch.codec and len(body) else body,
+        topic,
+        partition,
+        batch.count,
+        batch.base_offset,
+        batch.base_timestamp,
+        batch.max_timestamp if batch.timestamp_type else None,
+        batch.leader_epoch,
+        from_offset,
+    )
+    if records and records[-1].offset > batch.last_offset:
+        raise ValueError("a record's offset is behind the batch's last")
     return records
 
 
-def _verify(batch: RawBatch, check_crcs: bool) -> None:
-    if batch.magic in (0, 1):
-        raise ValueError(f"message format v{batch.magic} is not supported yet")
-    if batch.magic != 2:
-        raise ValueError(f"message format {batch.magic} is unknown")
-    if batch.count < 0:
-        raise ValueError("its header is malformed")
-    if check_crcs and crc32c(batch.data[CRC_START:]) != batch.crc:
-        raise ValueError("its CRC-32C differs from what its header names")
+def is_abort_marker(batch: RawBatch) -> bool:
+    """Whether a control batch says that its producer's transaction was aborted.
+
+    Not verified: one that does not parse is none, and `decode` meets it when its turn comes.
+    """
+    try:
+        body = batch.data[HEADER.size :]
+        (marker,) = decode_records(
+            decompress(batch.codec, body, _MARKER_LIMIT) if batch.codec else body,
+            "",
+            -1,
+            batch.count,
+            0,
+            0,
+            None,
+            -1,
+            0,
+        )
+    except (ValueError, UnsupportedCodecError):
+        return False
+    return marker.key is not None and marker.key[2:4] == _ABORT  # a version, then the type

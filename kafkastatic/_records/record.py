@@ -19,7 +19,7 @@ class ConsumerRecord(Generic[K, V]):
     Attributes:
         topic, partition, offset: where it is.
         timestamp: milliseconds since the epoch; -1 where the producer gave none.
-        timestamp_type: 0 the producer's time (CreateTime), 1 the broker's (LogAppendTime).
+        timestamp_type: 0 the producer's time (CreateTime), 1 the broker's (LogAppendTime), -1 none (message format 0).
         key, value: bytes, or what the deserializers made of them; `None` for Kafka's null.
         headers: in the producer's order; names may repeat, values may be `None`.
         leader_epoch: the leader's epoch when the record was appended; -1 where unknown.

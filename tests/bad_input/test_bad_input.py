@@ -29,6 +29,7 @@ from kafkastatic.errors import (
 )
 from kafkastatic.identity import IdentityRegistry
 from tests.support.raw_peer import API_KEYS, MESSAGES
+from tests.support.sasl import LOGIN
 from tools.real_kafka import free_port
 
 TIMEOUT = 0.6
@@ -315,7 +316,12 @@ def frame(data: bytes) -> Serve:
     ("what", "serve", "expected", "parts"),
     [
         ("an HTTP server", http, ProtocolError, ["looks like HTTP"]),
-        ("a TLS listener, met in plaintext", tls_alert, ProtocolError, ["looks like TLS", "ssl_context"]),
+        (
+            "a TLS listener, met in plaintext",
+            tls_alert,
+            ProtocolError,
+            ["looks like TLS", "security_protocol SSL or SASL_SSL"],
+        ),
         ("a server that never answers", silence, BrokerUnreachableError, ["Check"]),
         ("a server that closes at once", goodbye, BrokerUnreachableError, ["closed the connection", "Check"]),
         (
@@ -365,8 +371,29 @@ async def test_what_listens_is_no_kafka(what, serve, expected, parts) -> None:
 async def test_a_plaintext_listener_met_by_tls() -> None:
     """The failed handshake is told as that."""
     async with listening(goodbye) as bootstrap:
-        with refused("ssl_context: a listener without TLS", BrokerUnreachableError, bootstrap, "Check") as row:
-            await consumer(bootstrap, "topic", ssl_context=ssl.create_default_context()).start()
+        with refused(
+            "security_protocol=SSL: a listener without TLS", BrokerUnreachableError, bootstrap, "Check"
+        ) as row:
+            await consumer(
+                bootstrap, "topic", security_protocol="SSL", ssl_context=ssl.create_default_context()
+            ).start()
+    row.then(await a_good_start())
+
+
+class SaslOnly(Scripted):
+    """Closes the connection of whoever does not log in, as a SASL listener of Kafka's does."""
+
+    def metadata(self, version: int, request: Any) -> Any:
+        raise ConnectionResetError
+
+
+@pytest.mark.asyncio
+async def test_a_sasl_listener_met_without_a_login() -> None:
+    """It says nothing; so the guess is told."""
+    async with scripted(SaslOnly()) as broker:
+        parts = (broker.bootstrap, "as a listener with SASL does", "security_protocol SASL_PLAINTEXT or SASL_SSL")
+        with refused("security_protocol: left out, at a SASL listener", BrokerUnreachableError, *parts) as row:
+            await consumer(broker.bootstrap, "topic").start()
     row.then(await a_good_start())
 
 
@@ -418,6 +445,41 @@ async def test_a_broker_too_old_for_static_membership() -> None:
         ("an option misspelt", {"group_instance": "a"}, ["'group_instance' is not an option", "Did you mean"]),
         ("partition_assignment_strategy: unknown", {"partition_assignment_strategy": "best"}, ["'best'", "Known are"]),
         ("max_poll_interval_ms: a string", {"max_poll_interval_ms": "5"}, ["max_poll_interval_ms must be an int"]),
+        (
+            "ssl_context without security_protocol",
+            {"ssl_context": ssl.create_default_context()},
+            ["security_protocol='PLAINTEXT' is not encrypted", "Set security_protocol to 'SSL'"],
+        ),
+        (
+            "ssl_cafile: no such file",
+            {"security_protocol": "SSL", "ssl_cafile": "/no/such/ca.pem"},
+            ["'/no/such/ca.pem' cannot be read: No such file", "It must be a PEM file"],
+        ),
+        (
+            "ssl_cafile: not PEM",
+            {"security_protocol": "SSL", "ssl_cafile": __file__},
+            [f"{__file__!r} holds no certificate", "It must be a PEM file"],
+        ),
+        (
+            "sasl_mechanism: left out",
+            {**LOGIN, "sasl_mechanism": None},
+            ["security_protocol='SASL_PLAINTEXT' needs a sasl_mechanism", "'SCRAM-SHA-512'"],
+        ),
+        (
+            "sasl_mechanism: GSSAPI",
+            {**LOGIN, "sasl_mechanism": "GSSAPI"},
+            ["'GSSAPI' is not there yet", "Use 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512'"],
+        ),
+        (
+            "sasl_plain_password: empty",
+            {**LOGIN, "sasl_plain_password": ""},
+            ["sasl_plain_password is empty", "logs in with a name and a password"],
+        ),
+        (
+            "sasl_plain_password without security_protocol",
+            {"sasl_plain_password": "secret-of-alice"},
+            ["security_protocol='PLAINTEXT' means no login", "Set security_protocol to 'SASL_SSL'"],
+        ),
     ],
 )
 def test_options_that_cannot_work(what, options, parts) -> None:

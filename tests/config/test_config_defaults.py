@@ -23,11 +23,15 @@ OUR_OWN = {
     "max_buffered_bytes": "bounds the memory of all partitions together",
     "max_decompressed_batch_bytes": "bounds what one hostile batch can become",
     "ssl_context": "stands for Kafka's ssl.* options",
+    "ssl_cafile": "stands for Kafka's trust store, as in other Python clients",
+    "sasl_plain_username": "stands for a part of sasl.jaas.config, as in other Python clients",
+    "sasl_plain_password": "stands for a part of sasl.jaas.config, as in other Python clients",
 }
 
 OTHER_DEFAULTS = {
     "bootstrap_servers": "there is no consumer without one",
     "client_id": "brokers' logs and quotas should tell us from others",
+    "sasl_mechanism": "Kafka's GSSAPI is not there, and no other is a good guess",
     "client_rack": "None says the same as Kafka's empty string",
     "partition_assignment_strategy": "range alone: cooperative-sticky is not there yet",
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import ssl
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,9 +15,16 @@ from kafkastatic import Consumer
 from kafkastatic._group.assignors import RangeAssignor
 from kafkastatic.config import ConsumerConfig, option_names
 from kafkastatic.errors import ConfigError
-from kafkastatic.types import InstanceId
+from kafkastatic.types import InstanceId, Secret
 
 MAX = 2**31 - 1
+CONTEXT = ssl.create_default_context()
+LOGIN = {
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "PLAIN",
+    "sasl_plain_username": "alice",
+    "sasl_plain_password": "pa55",
+}
 
 
 def config(**options: Any) -> ConsumerConfig:
@@ -90,10 +100,20 @@ def test_the_servers_have_to_be_named() -> None:
         ("enable_auto_commit", "false", "must be True or False, got 'false'"),
         ("enable_auto_commit", 0, "must be True or False, got 0"),
         ("check_crcs", None, "must be True or False, got None"),
-        ("auto_offset_reset", "newest", "must be 'latest', 'earliest' or 'none', got 'newest'"),
-        ("auto_offset_reset", None, "must be 'latest', 'earliest' or 'none', got None"),
-        ("auto_offset_reset", [], "must be 'latest', 'earliest' or 'none', got []"),
+        ("auto_offset_reset", "newest", "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got 'newest'"),
+        ("auto_offset_reset", None, "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got None"),
+        ("auto_offset_reset", [], "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got []"),
+        ("isolation_level", "committed", "must be 'read_uncommitted' or 'read_committed', got 'committed'"),
+        ("isolation_level", 1, "must be 'read_uncommitted' or 'read_committed', got 1"),
         ("ssl_context", True, "must be an ssl.SSLContext, got True"),
+        ("ssl_cafile", 5, "must be the path of a PEM file, got 5"),
+        ("ssl_cafile", b"ca.pem", "must be the path of a PEM file, got b'ca.pem'"),
+        ("security_protocol", "sasl_ssl", "must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL', got 'sasl_ssl'"),
+        ("security_protocol", None, "must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL', got None"),
+        ("sasl_mechanism", "SCRAM", "must be 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512', got 'SCRAM'"),
+        ("sasl_mechanism", [], "must be 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512', got []"),
+        ("sasl_plain_username", b"alice", "must be a str, got b'alice'"),
+        ("sasl_plain_password", 123, "must be a str, got a int"),
         ("partition_assignment_strategy", None, "must be a name, an Assignor, or several, got None"),
         ("partition_assignment_strategy", ["range", 5], "must be a name, an Assignor, or several, got ['range', 5]"),
         ("partition_assignment_strategy", RangeAssignor, "must be a name, an Assignor, or several, got <class"),
@@ -163,6 +183,55 @@ def test_numbers_have_their_range(name: str) -> None:
         ),
         ({"partition_assignment_strategy": ""}, "partition_assignment_strategy is empty. Leave it out for 'range'."),
         ({"partition_assignment_strategy": []}, "partition_assignment_strategy is empty. Leave it out for 'range'."),
+        (
+            {"ssl_context": CONTEXT},
+            "ssl_context is given, but security_protocol='PLAINTEXT' is not encrypted. Set security_protocol to 'SSL'.",
+        ),
+        (
+            {**LOGIN, "security_protocol": "SASL_PLAINTEXT", "ssl_cafile": "ca.pem"},
+            "ssl_cafile is given, but security_protocol='SASL_PLAINTEXT' is not encrypted."
+            " Set security_protocol to 'SASL_SSL'.",
+        ),
+        (
+            {"security_protocol": "SSL", "ssl_context": CONTEXT, "ssl_cafile": "ca.pem"},
+            "ssl_context and ssl_cafile are both given, and one of them would be ignored."
+            " Load the file into the context: ssl_context.load_verify_locations(cafile).",
+        ),
+        (
+            {"sasl_mechanism": "PLAIN"},
+            "sasl_mechanism is given, but security_protocol='PLAINTEXT' means no login."
+            " Set security_protocol to 'SASL_SSL', or to 'SASL_PLAINTEXT' where nobody listens in.",
+        ),
+        (
+            {"sasl_plain_password": "pa55", "security_protocol": "SSL"},
+            "sasl_plain_password is given, but security_protocol='SSL' means no login."
+            " Set security_protocol to 'SASL_SSL', or to 'SASL_PLAINTEXT' where nobody listens in.",
+        ),
+        (
+            {"security_protocol": "SASL_SSL"},
+            "security_protocol='SASL_SSL' needs a sasl_mechanism."
+            " Set it to 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512'.",
+        ),
+        *(
+            (
+                {**LOGIN, "sasl_mechanism": mechanism},
+                f"sasl_mechanism={mechanism!r} is not there yet. Use 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512'.",
+            )
+            for mechanism in ("GSSAPI", "OAUTHBEARER")
+        ),
+        *(
+            (
+                {**LOGIN, name: value},
+                f"{name} {problem}. sasl_mechanism='PLAIN' logs in with a name and a password.",
+            )
+            for name in ("sasl_plain_username", "sasl_plain_password")
+            for value, problem in (
+                (None, "is missing"),
+                ("", "is empty"),
+                ("a\0b", "holds a character that cannot be sent"),
+                ("\ud800", "holds a character that cannot be sent"),
+            )
+        ),
     ],
 )
 def test_options_that_cannot_work_are_told(options: dict[str, Any], message: str) -> None:
@@ -183,11 +252,49 @@ def test_a_config_is_a_value() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
+    """Wherever a config may be printed, logged or dumped; a pickled one can still log in."""
     context = ssl.create_default_context()
-    found = config(ssl_context=context)
+    found = config(ssl_context=context, **LOGIN)
+    without = attrs.evolve(found, ssl_context=None, security_protocol="SASL_PLAINTEXT")
 
     assert found.ssl_context is context
-    assert "ssl" not in repr(found)
+    assert "SSLContext" not in repr(found)
+    assert found.sasl_plain_password is not None
+    assert found.sasl_plain_password.reveal() == "pa55"
+    for shown in (
+        repr(found),
+        str(found),
+        f"{found.sasl_plain_password} {found.sasl_plain_password!r}",
+        repr(attrs.asdict(without)),
+        repr(attrs.astuple(without)),
+        repr(ConsumerConfig.from_mapping(attrs.asdict(without))),
+    ):
+        assert "pa55" not in shown
+    assert pickle.loads(pickle.dumps(without)) == without
+    assert copy.deepcopy(without) == without
+    assert hash(without.sasl_plain_password) == hash(Secret("pa55"))
+    assert without != attrs.evolve(without, sasl_plain_password="other")
+
+
+@pytest.mark.parametrize("password", [123, b"pa55", ["pa55"], "pa55\0", "pa55\ud800"])
+def test_a_wrong_password_option_is_refused_without_being_shown(password: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config(**{**LOGIN, "sasl_plain_password": password})
+    assert "pa55" not in str(caught.value)
+    assert "123" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
+def test_the_security_protocol_alone_says_what_is_spoken(protocol: str) -> None:
+    found = config(**{**(LOGIN if "SASL" in protocol else {}), "security_protocol": protocol})
+
+    assert (found.tls, found.sasl) == (protocol.endswith("SSL"), protocol.startswith("SASL"))
+
+
+def test_a_path_may_be_a_path() -> None:
+    assert config(security_protocol="SSL", ssl_cafile=Path("etc/ca.pem")).ssl_cafile == "etc/ca.pem"
 
 
 # ── converters ──

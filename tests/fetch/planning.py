@@ -41,7 +41,7 @@ class Fetches:
         self.snapshot = snapshot({state.tp: 1 for state in self.positions})
 
     def plan(self, now: float = 0.0, node: int = 1) -> Plan | None:
-        return self.planner.plan(node, self.planner.sources(self.snapshot, now), now)
+        return self.planner.plan(node, self.planner.sources(self.snapshot, now), self.snapshot, now)
 
     def ask(self, now: float = 0.0, node: int = 1) -> Ask:
         found = self.plan(now, node)

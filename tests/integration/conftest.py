@@ -91,10 +91,14 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Real
     brokers: list[RealKafka] = []
 
     def start(
-        version: str = DEFAULT_VERSION, settings: dict[str, object] | None = None, *, tls: bool = False
+        version: str = DEFAULT_VERSION,
+        settings: dict[str, object] | None = None,
+        *,
+        tls: bool = False,
+        sasl: bool = False,
     ) -> RealKafka:
         _demand_kafka(version)
-        broker = RealKafka(version, settings, tls=tls)
+        broker = RealKafka(version, settings, tls=tls, sasl=sasl)
         brokers.append(broker)
         return _started(request, broker)
 

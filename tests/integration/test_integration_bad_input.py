@@ -76,26 +76,28 @@ async def test_an_advertised_address_that_cannot_be_reached(kafka, three, group)
 
 @pytest.mark.asyncio
 async def test_tls_met_in_plaintext_and_the_other_way_round(kafka_factory) -> None:
-    """A real TLS listener: without ssl_context, with one that does not trust it, and with the right one."""
+    """A real TLS listener: in plaintext, with an ssl_context that does not trust it, and with the right one."""
     own = await asyncio.to_thread(lambda: kafka_factory(tls=True))
     async with RawPeer.connect(own.bootstrap) as peer:
         await peer.create_topic("orders")
         await write(peer, "orders", 0, [b"0"])
     trusting = ssl.create_default_context(cafile=str(own.ca_file))
 
-    with refused("a real TLS listener, met in plaintext", ProtocolError, own.bootstrap_tls, "ssl_context") as row:
+    with refused(
+        "a real TLS listener, met in plaintext", ProtocolError, own.bootstrap_tls, "security_protocol SSL"
+    ) as row:
         await consumer(own.bootstrap_tls, "orders").start()
-    row.then(await reads(own.bootstrap_tls, "orders", ssl_context=trusting))
+    row.then(await reads(own.bootstrap_tls, "orders", security_protocol="SSL", ssl_context=trusting))
 
     distrusting = ssl.create_default_context()
     with refused(
         "a certificate that nobody vouches for", BrokerUnreachableError, own.bootstrap_tls, "TLS failed"
     ) as row:
-        await consumer(own.bootstrap_tls, "orders", ssl_context=distrusting).start()
-    row.then(await reads(own.bootstrap_tls, "orders", ssl_context=trusting))
+        await consumer(own.bootstrap_tls, "orders", security_protocol="SSL", ssl_context=distrusting).start()
+    row.then(await reads(own.bootstrap_tls, "orders", security_protocol="SSL", ssl_context=trusting))
 
     with refused("a real plaintext listener, met by TLS", BrokerUnreachableError, own.bootstrap, "Check") as row:
-        await consumer(own.bootstrap, "orders", ssl_context=trusting).start()
+        await consumer(own.bootstrap, "orders", security_protocol="SSL", ssl_context=trusting).start()
     row.then(await reads(own.bootstrap, "orders"))
 
 

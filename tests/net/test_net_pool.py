@@ -443,7 +443,7 @@ def server_context(certificates: tuple[Path, Path]) -> ssl.SSLContext:
 async def test_tls_works_end_to_end(certificates: tuple[Path, Path]) -> None:
     trusting = ssl.create_default_context(cafile=certificates[0])
     async with ScriptedBroker(ssl=server_context(certificates)) as broker:
-        async with pool_of(broker.address, ssl_context=trusting, runtime=Ordered()) as pool:
+        async with pool_of(broker.address, security_protocol="SSL", ssl_context=trusting, runtime=Ordered()) as pool:
             answer, _ = await pool.request_any(METADATA, timeout=PATIENCE)
             assert answer.cluster_id == "scripted"
         await broker.until(lambda: not broker.peers)
@@ -455,7 +455,9 @@ async def test_a_certificate_of_an_unknown_authority_is_a_clear_error(certificat
     loop.set_exception_handler(lambda *_: None)  # the server's side of the failed handshake
     async with (
         ScriptedBroker(ssl=server_context(certificates)) as broker,
-        pool_of(broker.address, ssl_context=ssl.create_default_context(), runtime=Ordered()) as pool,
+        pool_of(
+            broker.address, security_protocol="SSL", ssl_context=ssl.create_default_context(), runtime=Ordered()
+        ) as pool,
     ):
         with pytest.raises(BrokerUnreachableError, match=r"TLS failed: .*CERTIFICATE_VERIFY_FAILED") as caught:
             await pool.request_any(METADATA, timeout=PATIENCE)

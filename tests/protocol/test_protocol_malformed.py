@@ -21,6 +21,7 @@ from kafkastatic._protocol.messages.join_group import JoinGroupRequestProtocol
 from kafkastatic._protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkastatic._protocol.messages.offset_commit import OffsetCommitRequest
 from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequest
+from kafkastatic._protocol.messages.sasl_authenticate import SaslAuthenticateRequest
 from kafkastatic._protocol.messages.sync_group import SyncGroupResponse
 from kafkastatic._protocol.primitives import Reader, TopLevel, Writer
 from kafkastatic.errors import KafkaError, ProtocolError, UnsupportedVersionError
@@ -230,6 +231,7 @@ def test_messages_compare_by_value_and_share_nothing() -> None:
     assert PartitionData().diverging_epoch is not PartitionData().diverging_epoch
     assert PartitionData().diverging_epoch == EpochEndOffset(epoch=-1, end_offset=-1)
     assert repr(ApiVersion(api_key=3, max_version=9)) == "ApiVersion(api_key=3, min_version=0, max_version=9)"
+    assert repr(SaslAuthenticateRequest(auth_bytes=b"password")) == "SaslAuthenticateRequest(auth_bytes=***)"
     with pytest.raises(TypeError):
         hash(JoinGroupRequestProtocol())
     with pytest.raises(AttributeError):

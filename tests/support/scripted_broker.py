@@ -124,8 +124,10 @@ class ScriptedBroker:
         topics: how many partitions each topic has.
         advertised: where Metadata and FindCoordinator say that this broker is; itself if `None`.
         caps: the highest version served, by API name; -1 hides an API.
-        committed: the group's offsets.
+        committed: the group's offsets, and `committed_epochs` the leader epochs that came with them.
+        leader_epoch: that of all partitions, and of the records appended from now on.
         peers: the open connections, by number.
+        admits: whether a request is answered at all; the connection is closed otherwise.
     """
 
     def __init__(self, topics: Mapping[str, int] | None = None, ssl: SSLContext | None = None) -> None:
@@ -134,12 +136,15 @@ class ScriptedBroker:
         self.advertised: tuple[str, int] | None = None
         self.caps: dict[str, int] = {}
         self.committed: dict[tuple[str, int], int] = {}
+        self.committed_epochs: dict[tuple[str, int], int] = {}
+        self.leader_epoch = 0
         self.peers: dict[int, _Peer] = {}
         self.holds: dict[str, Hold] = {}
         self.numbers = itertools.count(1)
         self.mistakes: list[Exception] = []  # what a handler raised
         self.host = "localhost" if ssl else "127.0.0.1"
         self.port = 0
+        self.admits: Callable[[Call], bool] = lambda _: True
         self._ssl = ssl
         self._log: dict[tuple[str, int], list[tuple[int, bytes]]] = {}  # the offset behind each batch, and its bytes
         self._happened = asyncio.Event()
@@ -198,11 +203,15 @@ class ScriptedBroker:
 
     def append(self, topic: str, partition: int, *values: bytes, keys: Sequence[bytes | None] = ()) -> None:
         """Write one batch of records, with these keys, or without."""
-        log = self._log.setdefault((topic, partition), [])
         base = self.end(topic, partition)
         pairs = zip(keys or itertools.repeat(None), values, strict=False)
-        batch = encode_batch([(key, value, (), 1_700_000_000_000) for key, value in pairs], base_offset=base)
-        log.append((base + len(values), batch))
+        records = [(key, value, (), 1_700_000_000_000) for key, value in pairs]
+        batch = encode_batch(records, base_offset=base, leader_epoch=self.leader_epoch)
+        self.append_bytes(topic, partition, batch, base + len(values))
+
+    def append_bytes(self, topic: str, partition: int, data: bytes, end: int) -> None:
+        """Write batches as they are; `end` is the offset behind them."""
+        self._log.setdefault((topic, partition), []).append((end, data))
         self.happened()
 
     def end(self, topic: str, partition: int) -> int:
@@ -237,6 +246,8 @@ class ScriptedBroker:
     async def answer(self, call: Call) -> Answer:
         self.calls.append(call)
         self.happened()
+        if not self.admits(call):
+            return None
         api = call.api
         hold, code = self.holds.get(api), self._failures[api].pop(0) if self._failures[api] else 0
         if api in self._delays:
@@ -272,7 +283,9 @@ class ScriptedBroker:
             if name in self.topics:
                 topic.error_code, topic.topic_id = 0, _topic_id(name)
             for index in range(self.topics.get(name, 0)):
-                entry = made.MetadataResponsePartition(partition_index=index, leader_id=NODE, leader_epoch=0)
+                entry = made.MetadataResponsePartition(
+                    partition_index=index, leader_id=NODE, leader_epoch=self.leader_epoch
+                )
                 topic.partitions.append(entry)
             answer.topics.append(topic)
         return answer
@@ -336,6 +349,7 @@ class ScriptedBroker:
         for topic in request.topics if not code else ():
             for entry in topic.partitions:
                 self.committed[topic.name, entry.partition_index] = entry.committed_offset
+                self.committed_epochs[topic.name, entry.partition_index] = entry.committed_leader_epoch
         return refusal(call, code)
 
     def _offset_fetch(self, call: Call) -> Response:
@@ -343,10 +357,10 @@ class ScriptedBroker:
         for asked in call.request.topics:
             topic = call.messages.OffsetFetchResponseTopic(name=asked.name)
             for index in asked.partition_indexes:
-                offset = self.committed.get((asked.name, index), -1)
-                topic.partitions.append(
-                    call.messages.OffsetFetchResponsePartition(partition_index=index, committed_offset=offset)
-                )
+                entry = call.messages.OffsetFetchResponsePartition(partition_index=index)
+                entry.committed_offset = self.committed.get((asked.name, index), -1)
+                entry.committed_leader_epoch = self.committed_epochs.get((asked.name, index), -1)
+                topic.partitions.append(entry)
             answer.topics.append(topic)
         return answer
 
@@ -355,6 +369,18 @@ class ScriptedBroker:
         for asked, topic in zip(call.request.topics, answer.topics, strict=True):
             for wanted, entry in zip(asked.partitions, topic.partitions, strict=True):
                 entry.offset = self.end(asked.name, wanted.partition_index) if wanted.timestamp == -1 else 0
+        return answer
+
+    def _offset_for_leader_epoch(self, call: Call) -> Response:
+        """Every epoch goes on to the end: nothing was ever truncated."""
+        answer, made = call.request.RESPONSE(), call.messages
+        for asked in call.request.topics:
+            topic = made.OffsetForLeaderTopicResult(topic=asked.topic)
+            for wanted in asked.partitions:
+                end = made.EpochEndOffset(partition=wanted.partition, leader_epoch=wanted.leader_epoch)
+                end.end_offset = self.end(asked.topic, wanted.partition)
+                topic.partitions.append(end)
+            answer.topics.append(topic)
         return answer
 
     async def _fetch(self, call: Call) -> Response:
