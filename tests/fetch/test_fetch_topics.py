@@ -40,7 +40,7 @@ def planner_of(positions: Positions) -> Planner:
 
 
 def asked(planner: Planner, snapshot: ClusterSnapshot) -> Ask:
-    plan = planner.plan(1, planner.sources(snapshot, 0.0), snapshot, 0.0)
+    plan = planner.plan(1, planner.sources(snapshot, 0.0), 0.0)
     assert plan is not None
     return planner.ask(plan, snapshot)
 
