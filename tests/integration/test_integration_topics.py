@@ -123,20 +123,24 @@ async def test_a_record_in_hand_of_a_deleted_topic_is_never_committed_to_its_suc
 
 @pytest.mark.asyncio
 async def test_a_topic_created_again_goes_on_at_what_was_committed_of_it(kafka, group_id) -> None:
-    """With the partition assigned by hand, paused and so not fetched: the group's commit to the new topic counts."""
+    """With the partition assigned by hand and paused, so that it is not noticed before somebody has committed."""
     name, group = new_name(), group_id()
     async with raw(kafka) as peer:
         await create(peer, name)
         await write(peer, name, 0, [b"old"] * 5)
-        ours, tp = consumer(kafka.bootstrap, **(QUICK | {"group_id": group})), TopicPartition(name, 0)
+        options = QUICK | {"group_id": group, "metadata_max_age_ms": 60_000, "enable_auto_commit": False}
+        ours, tp = consumer(kafka.bootstrap, **options), TopicPartition(name, 0)
         ours.assign([tp])
         async with ours:
             assert (await ours.getone()).value == b"old"
             ours.pause(tp)
+            await eventually(lambda: not ours._client.fetch._planner._in_flight)
             await peer.delete_topic(name)
             await create(peer, name)
             await write(peer, name, 0, [b"new"] * 5)
             await peer.commit(group, {(name, 0): 3})
+            assert not ours._client.positions[tp].reborn
+            ours._client.metadata.refresh_soon()
             await eventually(lambda: ours._client.positions[tp].reborn)
             assert ours.paused() == {tp}
             ours.resume(tp)
@@ -150,9 +154,10 @@ async def test_a_handler_goes_on_with_the_topic_that_was_created_again(kafka, gr
     """What it works on is done, though never committed; then it is given the new topic's records, all of them."""
     name, group = new_name(), group_id()
     handled: list[bytes] = []
-    held = asyncio.Event()
+    begun, held = asyncio.Event(), asyncio.Event()
 
     async def handle(record: Any) -> None:
+        begun.set()
         if record.value == b"old":
             await held.wait()
         handled.append(record.value)
@@ -162,7 +167,7 @@ async def test_a_handler_goes_on_with_the_topic_that_was_created_again(kafka, gr
         await write(peer, name, 0, [(b"k%d" % n, b"old", ()) for n in range(9)])
         async with running(kafka.bootstrap, name, **(QUICK | {"group_id": group, "max_poll_records": 2})) as ours:
             run = asyncio.create_task(ours.run(handle, ordering=ordering, concurrency=4))
-            await eventually(lambda: ours._client.consumption.handed_offsets())
+            await asyncio.wait_for(begun.wait(), 10)
             await peer.delete_topic(name)
             await create(peer, name)
             await write(peer, name, 0, [b"new"] * 20)
