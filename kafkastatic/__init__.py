@@ -7,9 +7,11 @@ from kafkastatic.config import ConsumerConfig
 from kafkastatic.consumer import Batch, Consumer
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
 from kafkastatic.types import (
+    Assignor,
     DeadLetter,
     InstanceId,
     Membership,
+    MemberSubscription,
     OffsetAndMetadata,
     OffsetAndTimestamp,
     RebalanceListener,
@@ -18,6 +20,7 @@ from kafkastatic.types import (
 )
 
 __all__ = [
+    "Assignor",
     "Batch",
     "Consumer",
     "ConsumerConfig",
@@ -26,6 +29,7 @@ __all__ = [
     "FencedInstanceIdError",
     "InstanceId",
     "KafkaError",
+    "MemberSubscription",
     "Membership",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",

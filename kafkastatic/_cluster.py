@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -14,9 +15,7 @@ from kafkastatic._protocol.messages.metadata import (
     MetadataResponse,
     MetadataResponseTopic,
 )
-from kafkastatic.types import Broker, ClusterSnapshot, PartitionInfo, TopicInfo, TopicPartition
-
-NO_TOPIC_ID = bytes(16)
+from kafkastatic.types import NO_TOPIC_ID, Broker, ClusterSnapshot, PartitionInfo, TopicInfo, TopicPartition
 
 
 def request(topics: Iterable[str] | None, *, allow_auto_create: bool) -> MetadataRequest:
@@ -25,16 +24,25 @@ def request(topics: Iterable[str] | None, *, allow_auto_create: bool) -> Metadat
     return MetadataRequest(topics=wanted, allow_auto_topic_creation=allow_auto_create)
 
 
-def merge(old: ClusterSnapshot, answer: MetadataResponse) -> ClusterSnapshot:
+def merge(old: ClusterSnapshot, answer: MetadataResponse, missing: Iterable[str] | None = None) -> ClusterSnapshot:
     """The snapshot after an answer.
 
     Topics that the answer does not name keep their entry. A topic in a passing error keeps its old partitions; a
-    partition whose answer has an older leader epoch than the one known keeps its known leader (KIP-320). Of another
-    cluster, that the bootstrap servers lead to by now, nothing was known.
+    partition whose answer has an older leader epoch than the one known keeps its known leader (KIP-320). A broker that
+    is behind, and answers with a topic that was replaced by another of its name, is not believed. Of another cluster,
+    that the bootstrap servers lead to by now, nothing was known.
+
+    Args:
+        missing: the answer names all topics that there are, and not these.
     """
     if old.cluster_id and answer.cluster_id and old.cluster_id != answer.cluster_id:
         old = ClusterSnapshot()
     topics = dict(old.topics)
+    if missing is not None:
+        topics = {
+            name: _gone(old.topics.get(name) or TopicInfo(name, NO_TOPIC_ID, {}), codes.UNKNOWN_TOPIC_OR_PARTITION)
+            for name in missing
+        }
     for topic in answer.topics:
         if topic.name is not None:
             topics[topic.name] = _topic(topic, old.topics.get(topic.name))
@@ -47,12 +55,17 @@ def merge(old: ClusterSnapshot, answer: MetadataResponse) -> ClusterSnapshot:
 
 def _topic(topic: MetadataResponseTopic, old: TopicInfo | None) -> TopicInfo:
     assert topic.name is not None
+    if old is not None and topic.topic_id in old.former:
+        return old
     if topic.error_code != codes.NONE:
         gone = topic.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION or not is_retriable(topic.error_code)
         if old is not None and not gone:
             return attrs.evolve(old, error_code=topic.error_code)
-        return TopicInfo(topic.name, topic.topic_id, {}, topic.error_code)
+        return _gone(old or TopicInfo(topic.name, topic.topic_id, {}), topic.error_code)
     same = old is not None and old.topic_id == topic.topic_id
+    former: frozenset[bytes] = old.former if old is not None else frozenset()
+    if old is not None and not same and NO_TOPIC_ID not in (old.topic_id, topic.topic_id):
+        former |= {old.topic_id}
     partitions: dict[int, PartitionInfo] = {}
     for entry in topic.partitions:
         index = entry.partition_index
@@ -60,7 +73,24 @@ def _topic(topic: MetadataResponseTopic, old: TopicInfo | None) -> TopicInfo:
         info = PartitionInfo(index, entry.leader_id, entry.leader_epoch, entry.error_code, replicas)
         known = old.partitions.get(index) if old is not None and same else None
         partitions[index] = known if known and known.leader_epoch > info.leader_epoch >= 0 else info
-    return TopicInfo(topic.name, topic.topic_id, partitions, codes.NONE, topic.is_internal)
+    return TopicInfo(topic.name, topic.topic_id, partitions, codes.NONE, topic.is_internal, former)
+
+
+def _gone(topic: TopicInfo, code: int) -> TopicInfo:
+    return attrs.evolve(topic, partitions={}, error_code=code)
+
+
+def matching(snapshot: ClusterSnapshot, pattern: re.Pattern[str], *, internal: bool) -> frozenset[str]:
+    """The topics that exist and whose whole name matches.
+
+    Args:
+        internal: Kafka's own topics may match too.
+    """
+    return frozenset(
+        name
+        for name, topic in snapshot.topics.items()
+        if topic.partitions and (internal or not topic.is_internal) and pattern.fullmatch(name)
+    )
 
 
 def led_by(

@@ -275,6 +275,7 @@ class ConsumerConfig:
     reconnect_backoff_max_ms: int = _number(1_000)
     socket_connection_setup_timeout_ms: int = _number(10_000, 1)
     allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
+    exclude_internal_topics: bool = attrs.field(default=True, validator=_truth)
 
     security_protocol: SecurityProtocol = attrs.field(default="PLAINTEXT", validator=_protocol)
     ssl_cafile: str | None = attrs.field(default=None, converter=_path)
@@ -449,6 +450,7 @@ class ConsumerOptions(TypedDict, total=False):
     reconnect_backoff_max_ms: int
     socket_connection_setup_timeout_ms: int
     allow_auto_create_topics: bool
+    exclude_internal_topics: bool
     security_protocol: SecurityProtocol
     ssl_cafile: str | os.PathLike[str] | None
     ssl_context: SSLContext | None

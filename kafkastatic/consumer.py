@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import re
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -534,13 +535,29 @@ class Consumer(Generic[K, V]):
 
     # ── what to read ──
 
-    def subscribe(self, topics: Iterable[str], *, listener: RebalanceListener | None = None) -> None:
+    def subscribe(
+        self,
+        topics: Iterable[str] = (),
+        *,
+        pattern: str | re.Pattern[str] | None = None,
+        listener: RebalanceListener | None = None,
+    ) -> None:
         """Read these topics instead, with the group sharing out their partitions.
 
+        Args:
+            pattern: read all topics whose whole name matches this regular expression, now or later, instead of naming
+                them. Topics that appear or vanish change the subscription, at the latest after `metadata_max_age_ms`;
+                until one matches, there is nothing to read. Kafka's own topics never match, unless
+                `exclude_internal_topics` is off.
+            listener: told of every change of the assignment.
+
         Raises:
+            ConfigError: if both topics and a pattern are given, or the pattern is no regular expression.
             IllegalStateError: if partitions were assigned by hand, or without a group once started.
         """
-        client, names = self._client, _names(topics)
+        client, names, compiled = self._client, _names(topics), _compiled(pattern)
+        if names and compiled is not None:
+            raise ConfigError("Both topics and a pattern are given.", remedy="Give one of them.")
         if client.manual:
             raise IllegalStateError("Partitions were assigned by hand.", remedy="Use either subscribe() or assign().")
         if client.started:
@@ -548,11 +565,10 @@ class Consumer(Generic[K, V]):
             if client.membership is None:
                 raise IllegalStateError("Without a group, topics are given before the start.", remedy="Set group_id.")
         client.assignment.listener = listener
-        client.topics = names
-        client.metadata.track(names)
-        if not names:
+        client.subscription.subscribe(names, compiled)
+        if not client.subscription.wanted:
             client.assignment.do_not_drain()
-        if client.membership is not None:
+        if client.membership is not None and compiled is None:
             client.membership.feed(m.SubscriptionChanged(names))
 
     def unsubscribe(self) -> None:
@@ -560,8 +576,8 @@ class Consumer(Generic[K, V]):
         self.subscribe((), listener=self._client.assignment.listener)
 
     def subscription(self) -> frozenset[str]:
-        """The topics subscribed to."""
-        return self._client.topics
+        """The topics subscribed to; of a pattern those that match, as far as is known."""
+        return self._client.subscription.names
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read these partitions, whatever a group does. Offsets can still be committed if there is a `group_id`.
@@ -570,7 +586,7 @@ class Consumer(Generic[K, V]):
             IllegalStateError: if topics are subscribed to.
         """
         client = self._client
-        if client.topics:
+        if client.subscription.wanted:
             raise IllegalStateError("Topics are subscribed to.", remedy="Use either subscribe() or assign().")
         if client.started:
             client.check()
@@ -611,6 +627,19 @@ def _names(topics: Iterable[str]) -> frozenset[str]:
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigError(f"A topic must be a name, got {name!r}.")
     return names
+
+
+def _compiled(pattern: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
+    if pattern is None:
+        return None
+    written: object = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
+    if not isinstance(written, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"A pattern must be a str, or one compiled from a str, got {pattern!r}.")
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        where = "" if error.pos is None else f" at position {error.pos}"
+        raise ConfigError(f"The pattern {pattern!r} is no regular expression: {error.msg}{where}.") from error
 
 
 def _offset(value: Offset) -> OffsetAndMetadata:

@@ -25,6 +25,7 @@
     │   ├── UnknownTopicOrPartitionError       3
     │   ├── TopicAuthorizationFailedError     29
     │   └── GroupAuthorizationFailedError     30
+    ├── InvalidAssignmentError              an assignor shares out what it must not; .assignor
     ├── CommitFailedError                   offsets were not committed, and why
     ├── NoOffsetForPartitionError           no committed offset, and auto_offset_reset="none"
     ├── BrokerUnreachableError              no connection to a broker; .address
@@ -382,6 +383,34 @@ class GroupAuthorizationFailedError(BrokerError):
     name = "GROUP_AUTHORIZATION_FAILED"
     fatal = True
     remedy = "Grant this principal READ on the group."
+
+
+class InvalidAssignmentError(KafkaError):
+    """A partition assignor, run because this member leads its group, returned what the group cannot live by.
+
+    Attributes:
+        assignor: its name.
+        member_id: the member that it is about, where it is about one.
+        topic, partition: the partition that it is about, where it is about one.
+    """
+
+    fatal = True
+    remedy = "Correct the assignor: each existing partition to one member at most, which subscribed to its topic."
+
+    def __init__(
+        self,
+        assignor: str,
+        offence: str,
+        *,
+        member_id: str | None = None,
+        topic: str | None = None,
+        partition: int | None = None,
+    ) -> None:
+        self.assignor = assignor
+        self.member_id = member_id
+        self.topic = topic
+        self.partition = partition
+        super().__init__(f"The assignment of {assignor!r} is invalid: {offence}.")
 
 
 class CommitFailedError(KafkaError):

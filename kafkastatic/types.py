@@ -9,6 +9,9 @@ import attrs
 
 from kafkastatic.errors import ConfigError, KafkaError
 
+NO_TOPIC_ID = bytes(16)
+"""The id of a topic whose id is not known (KIP-516)."""
+
 _LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -145,13 +148,19 @@ class PartitionInfo:
 
 @attrs.frozen
 class TopicInfo:
-    """A topic as the last metadata answer described it. `topic_id` is 16 bytes, all zero where unknown (KIP-516)."""
+    """A topic as the last metadata answer described it.
+
+    Attributes:
+        topic_id: 16 bytes, all zero where unknown (KIP-516). A topic that is missing keeps the id that it had.
+        former: the ids of earlier topics of this name, that were deleted.
+    """
 
     name: str
     topic_id: bytes
     partitions: Mapping[int, PartitionInfo]
     error_code: int = 0
     is_internal: bool = False
+    former: frozenset[bytes] = frozenset()
 
 
 @attrs.frozen
@@ -200,7 +209,8 @@ class Assignor(Protocol):
             members: in no particular order.
 
         Returns:
-            The partitions of each member, by member id, every member named.
+            The partitions of each member, by member id: each existing partition to one member at most, which subscribed
+            to its topic. Anything else ends the consumer with `InvalidAssignmentError`.
         """
         ...
 

@@ -288,6 +288,8 @@ class PartitionWorker:
 
     async def _want_more(self, progress: Progress) -> None:
         await self._until(lambda: len(progress) < self._window or progress.stale)
+        if self._consumption.positions.get(self.state.tp) is not self.state:  # another topic took its place
+            await self._until(lambda: not self.in_hand)
         self.state.open = False
         self.hungry = True
         self._run.hungry()

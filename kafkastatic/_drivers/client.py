@@ -21,11 +21,12 @@ from kafkastatic._drivers.fetching import FetchDriver
 from kafkastatic._drivers.handout import Deserializers, HandOut
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.membership import MembershipDriver
-from kafkastatic._drivers.metadata import MetadataDriver
+from kafkastatic._drivers.metadata import ASSIGNED, MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollWatch
 from kafkastatic._drivers.producing import Producer
 from kafkastatic._drivers.throttling import ThrottleReport
+from kafkastatic._drivers.topics import TopicsDriver
 from kafkastatic._drivers.truncation import TruncationDriver
 from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
@@ -50,7 +51,7 @@ from kafkastatic.errors import (
     MaxPollExceededError,
     ProtocolError,
 )
-from kafkastatic.types import ClusterSnapshot, Membership, OffsetAndMetadata, TopicPartition, Worker
+from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition, Worker
 
 ABORT_TIMEOUT = 0.5
 """Seconds that a close which was cancelled, or ran out of time, may still take."""
@@ -74,13 +75,12 @@ class Client:
     ) -> None:
         self.config = config
         self.runtime = runtime
-        self.topics = topics
         self.deserializers = deserializers
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
         self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log), refused=self._login_refused)
         self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
-        self.positions = Positions()
+        self.positions = Positions(self.metadata.topic)
         self.consumption = Consumption(
             self.positions, check_crcs=config.check_crcs, max_decompressed=config.max_decompressed_batch_bytes
         )
@@ -94,6 +94,7 @@ class Client:
             self.log,
             identity=self.identity,
             rejected=self._rejected,
+            outdated=self.metadata.refresh_soon,
         )
         self.hand_out = HandOut(
             self.consumption,
@@ -127,6 +128,16 @@ class Client:
             config, self.consumption, self.commits, runtime, self.log, changed=self._assignment_changed
         )
         self.polls = PollWatch(config, self.consumption, runtime, lambda: self.manual, self._poll_expired)
+        self.subscription = TopicsDriver(
+            config,
+            self.metadata,
+            self.consumption,
+            self.log,
+            topics,
+            subscribed=self._subscribed,
+            forget=self.assignment.forget,
+            moved=self._topics_changed,
+        )
         self.membership = self._member() if self.coordinator else None
         self.watchdog = Watchdog(config, runtime, self.log)
         self.manual = False
@@ -161,7 +172,7 @@ class Client:
             backoff=lambda n: delay(n, config.retry_backoff_ms, config.retry_backoff_max_ms, random),
         )
         return MembershipDriver(
-            ClassicMember(settings, self.topics),
+            ClassicMember(settings, self.subscription.names),
             self.coordinator,
             self.metadata,
             self.assignment,
@@ -210,7 +221,7 @@ class Client:
     def check_readable(self) -> None:
         """Raise as `check`, and if there is nothing to read."""
         self.check()
-        if not self.topics and not self.manual:
+        if not self.subscription.wanted and not self.manual:
             raise IllegalStateError("There is nothing to read.", remedy="subscribe() to topics or assign() partitions.")
 
     @property
@@ -304,7 +315,7 @@ class Client:
             raise ConsumerClosedError("start() was under way when the consumer was closed.")
 
     def _why_not_ready(self, limit: float) -> KafkaError:
-        missing = _cluster.missing(self.metadata.snapshot, self.topics)
+        missing = _cluster.missing(self.metadata.snapshot, self.subscription.names)
         for topic, code in missing.items():
             if code > 0:
                 return error_for(code, api="Metadata", topic=topic)
@@ -391,7 +402,7 @@ class Client:
 
     async def _live(self) -> None:
         async with anyio.create_task_group() as tasks:
-            if self.coordinator is not None and self.topics:
+            if self.coordinator is not None and self.subscription.wanted:
                 tasks.start_soon(self.coordinator.look_ahead, name="kafkastatic:look-ahead")
             await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
@@ -405,8 +416,8 @@ class Client:
                 if self.config.enable_auto_commit:
                     tasks.start_soon(self._auto_commit, name="kafkastatic:auto-commit")
             else:
-                self._own_everything(self.metadata.snapshot)
-                self.metadata.watch(self._own_everything)
+                self.subscription.alone = not self.manual
+                self.subscription.look()
             self._tasks = tasks
             if self.fatal is None:
                 self._ready.set()
@@ -424,7 +435,6 @@ class Client:
         """Reach the cluster and see the topics, retrying until the caller's patience ends."""
         config = self.config
         backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self.runtime.random)
-        self.metadata.track(self.topics)
         while True:
             try:
                 await self.metadata.refresh()
@@ -440,7 +450,7 @@ class Client:
                 self._last_error = error
             else:
                 self._last_error = None
-                missing = _cluster.missing(self.metadata.snapshot, self.topics)
+                missing = _cluster.missing(self.metadata.snapshot, self.subscription.names)
                 refused = [(topic, code) for topic, code in missing.items() if code > 0 and not is_retriable(code)]
                 if refused:
                     raise error_for(refused[0][1], api="Metadata", topic=refused[0][0])
@@ -459,18 +469,6 @@ class Client:
             self.membership.feed(m.CloseRequested(leave=self._leave))
             await self.membership.ended.wait()
 
-    def _own_everything(self, snapshot: ClusterSnapshot) -> None:
-        """Without a group, all partitions of the topics are ours."""
-        if self.manual:
-            return
-        found = {
-            TopicPartition(t, p) for t in self.topics if t in snapshot.topics for p in snapshot.topics[t].partitions
-        }
-        new = found - self.positions.partitions()
-        if new:
-            self.positions.add(new)
-            self.fetch.replan()
-
     def reassign(self, wanted: frozenset[TopicPartition]) -> None:
         """Read these partitions, assigned by hand; what is consumed of others is committed."""
         before = self.positions.partitions()
@@ -479,7 +477,8 @@ class Client:
         consumed = self.positions.with_epochs(self.consumption.consumed_offsets(gone) if commits else {})
         self.assignment.forget(gone)
         self.positions.add(wanted - before)
-        self.metadata.track({tp.topic for tp in wanted})
+        self.metadata.track({tp.topic for tp in wanted}, ASSIGNED)
+        self.subscription.alone = False
         for tp in wanted & self._parted.keys():
             self.positions[tp].go_on(self._parted.pop(tp))  # its commit may still be under way
         self._parted.update(consumed)
@@ -511,6 +510,10 @@ class Client:
         if self.membership is not None:
             self.membership.feed(m.PollExpired(error.last, error.excess_ms / 1000))
 
+    def _subscribed(self, names: frozenset[str]) -> None:
+        if self.membership is not None:
+            self.membership.feed(m.SubscriptionChanged(names))
+
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
@@ -521,6 +524,11 @@ class Client:
             self.membership.feed(m.CoordinatorRefused(error))
         else:
             self.fail(error)
+
+    def _topics_changed(self) -> None:
+        self._assignment_changed()
+        if self.worker is not None:
+            self.worker.changed()
 
     def _assignment_changed(self) -> None:
         self.fetch.replan()

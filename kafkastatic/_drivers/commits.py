@@ -20,7 +20,7 @@ from kafkastatic._protocol.faults import error_for
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import CommitFailedError, KafkaError
-from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, Membership, OffsetAndMetadata, TopicPartition
 
 Offsets = Mapping[TopicPartition, OffsetAndMetadata]
 
@@ -36,11 +36,13 @@ class Claim(NamedTuple):
 
     Attributes:
         jumps: what is committed is news of a partition only as long as no seek or reset has moved it.
+        topic_ids: the topics that the offsets are of, `None` where an id is not known.
     """
 
     who: Membership
     states: Mapping[TopicPartition, PartitionState | None]
     jumps: Mapping[TopicPartition, int]
+    topic_ids: Mapping[str, bytes] | None = None
 
 
 class CommitDriver:
@@ -53,6 +55,7 @@ class CommitDriver:
         identity: the membership to stamp on a commit.
         rejected: told the error code, and the identity that it judges, when the coordinator does not take the
             member for what it says it is.
+        outdated: told when the coordinator does not know a topic by its id any more.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class CommitDriver:
         *,
         identity: Callable[[], Membership],
         rejected: Callable[[int, Membership], None],
+        outdated: Callable[[], None],
     ) -> None:
         self.last_error: KafkaError | None = None
         self._config = config
@@ -74,6 +78,7 @@ class CommitDriver:
         self._log = log
         self._identity = identity
         self._rejected = rejected
+        self._outdated = outdated
         self._lock = anyio.Lock()  # none may overtake a later one
 
     async def commit(self, offsets: Offsets) -> None:
@@ -83,8 +88,22 @@ class CommitDriver:
             CommitFailedError: if the member or the offsets are refused, or a partition is not ours any more.
         """
         claim = self._claim(offsets)
+        self._refuse_former(offsets, claim)
         async with self._lock:
             await self._commit(offsets, claim)
+
+    def _refuse_former(self, offsets: Offsets, claim: Claim) -> None:
+        """A record of a topic that was deleted and created again is behind all that was read of the new one."""
+        self._consumption.settle()
+        old = [tp for tp, state in claim.states.items() if state and state.reborn and offsets[tp].offset > state.handed]
+        if old:
+            raise CommitFailedError(
+                f"{', '.join(f'{topic}-{partition}' for topic, partition in old)}: the topic was deleted and created"
+                " again, and nothing up to the offset was read of the new one.",
+                group=self._config.group_id,
+                offsets={tp: offsets[tp].offset for tp in old},
+                remedy="Forget what was read of the old topic; to skip records of the new one, seek first.",
+            )
 
     async def auto(self, choose: Callable[[], Mapping[TopicPartition, int]], when: str) -> None:
         """Commit without the application's doing: a refusal is an event, the records are delivered again.
@@ -114,12 +133,20 @@ class CommitDriver:
     def _claim(self, offsets: Offsets) -> Claim:
         states = {tp: self._consumption.positions.get(tp) for tp in offsets}
         jumps = {tp: state.jumps for tp, state in states.items() if state is not None}
-        return Claim(self._identity(), states, jumps)
+        ids = {tp[0]: state.topic_id for tp, state in states.items() if state is not None}
+        return Claim(self._identity(), states, jumps, None if NO_TOPIC_ID in ids.values() else ids)
 
     def _check(self, offsets: Offsets, claim: Claim) -> None:
         """The broker would take a commit for any partition, and an old offset under a new identity."""
         positions, now = self._consumption.positions, self._identity()
         same = (now.member_id, now.epoch) == (claim.who.member_id, claim.who.epoch)
+        deleted = [tp for tp, state in claim.states.items() if state is not None and state.gone]
+        if deleted:
+            raise CommitFailedError(
+                f"The topic of {', '.join(f'{topic}-{partition}' for topic, partition in deleted)} was deleted.",
+                group=self._config.group_id,
+                offsets={tp: offsets[tp].offset for tp in deleted},
+            )
         gone = [tp for tp, state in claim.states.items() if state is None or positions.get(tp) is not state or not same]
         if gone:
             raise CommitFailedError(
@@ -136,9 +163,9 @@ class CommitDriver:
         backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self._runtime.random)
         while True:
             self._check(offsets, claim)
-            outcome = await self._try(offsets, claim.who)
+            outcome = await self._try(offsets, claim)
+            self._note(offsets, outcome, claim)
             if outcome.verdict is Verdict.DONE:
-                self._note(offsets, claim)
                 return
             if outcome.verdict is Verdict.REJECTED:
                 self._rejected(outcome.code, claim.who)
@@ -146,29 +173,38 @@ class CommitDriver:
                 raise self._refusal(outcome, offsets, claim.who)
             if outcome.verdict is Verdict.MOVED:
                 self._coordinator.forget()
+            if codes.UNKNOWN_TOPIC_ID in outcome.refused.values():
+                self._outdated()
             await anyio.sleep(backoff.next())
 
-    def _note(self, offsets: Offsets, claim: Claim) -> None:
-        """Tell what was committed of partitions that are still owned in the same spell and were not moved since."""
+    def _note(self, offsets: Offsets, outcome: Outcome, claim: Claim) -> None:
+        """What was accepted is committed, whatever else was not.
+
+        But it is no news of a partition that another spell of ownership has by now, or that was moved meanwhile.
+        """
+        if outcome.verdict not in (Verdict.DONE, Verdict.REFUSED):
+            return
         news: dict[TopicPartition, OffsetAndMetadata] = {}
         for tp, offset in offsets.items():
             state = self._consumption.positions.get(tp)
-            if state is not None and state is claim.states.get(tp) and state.jumps == claim.jumps[tp]:
+            known = state is not None and state is claim.states.get(tp) and state.jumps == claim.jumps[tp]
+            if known and tp not in outcome.refused:
                 news[tp] = offset
         self._consumption.committed(news)
 
-    async def _try(self, offsets: Offsets, who: Membership) -> Outcome:
+    async def _try(self, offsets: Offsets, claim: Claim) -> Outcome:
         assert self._coordinator is not None
         timeout = self._config.request_timeout_ms / 1000
-        request = commits.request(who, offsets)
+        request = commits.request(claim.who, offsets, claim.topic_ids)
+        cap = commits.NAMES_ONLY if claim.topic_ids is None else None
         try:
-            answer = await self._coordinator.request(request, Role.QUICK, timeout=timeout, cap=commits.HIGHEST)
+            answer = await self._coordinator.request(request, Role.QUICK, timeout=timeout, cap=cap)
         except KafkaError as error:
             if not error.retriable:
                 raise
             self.last_error = error
             return Outcome(Verdict.MOVED)
-        return commits.classify(answer)
+        return commits.classify(answer, claim.topic_ids)
 
     def _refusal(self, outcome: Outcome, offsets: Offsets, who: Membership) -> CommitFailedError:
         cause = error_for(

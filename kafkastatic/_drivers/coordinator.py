@@ -69,6 +69,14 @@ class Coordinator:
             broker = await self._locate()
             await self._pool.ensure(broker.node_id, Role.JOIN)
 
+    async def versions(self) -> Versions:
+        """The API versions that the coordinator serves. Raises as `request`."""
+        try:
+            return await self._pool.ensure((await self._locate()).node_id)
+        except BrokerUnreachableError:
+            self.forget()
+            raise
+
     def forget(self) -> None:
         self._broker = None
 

@@ -18,7 +18,7 @@ from kafkastatic._drivers import cancellation
 from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.log import EventLog
-from kafkastatic._drivers.metadata import MetadataDriver
+from kafkastatic._drivers.metadata import GROUP, MetadataDriver
 from kafkastatic._group import member as m
 from kafkastatic._net.pool import Role
 from kafkastatic._protocol import error_codes as codes
@@ -127,11 +127,12 @@ class MembershipDriver:
             case m.FindCoordinator():
                 tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
             case m.FetchMetadata():
-                self._metadata.track(action.topics)
+                self._metadata.track(action.topics, GROUP)
                 self.feed(m.MetadataChanged(self._metadata.snapshot))
             case m.Assign():
                 tasks.start_soon(self._assign, action, name="kafkastatic:on_partitions_assigned")
             case m.Revoke():
+                self._metadata.renew_all()
                 tasks.start_soon(self._revoke, action, name="kafkastatic:on_partitions_revoked")
             case m.Lose():
                 self._assignment.drop(action.partitions)
@@ -149,6 +150,8 @@ class MembershipDriver:
 
     async def _send(self, action: m.Send) -> None:
         joins = action.request.NAME in _JOIN_APIS
+        if action.request.NAME == "JoinGroup":
+            self._metadata.track((), GROUP)  # whoever leads next is told what to watch
         if joins and self._joining is not None:
             # An earlier one that the machine has given up may be parked: whatever it says is of no account.
             self._joining.cancel()

@@ -15,9 +15,12 @@ from kafkastatic._protocol.messages.metadata import MetadataResponse
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaError
-from kafkastatic.types import Broker, ClusterSnapshot, TopicPartition
+from kafkastatic.types import Broker, ClusterSnapshot, TopicInfo, TopicPartition
 
 Watcher = Callable[[ClusterSnapshot], None]
+
+SUBSCRIPTION, ASSIGNED, GROUP, LOOKUP = "subscription", "assigned", "group", "lookup"
+"""What topics are tracked for: being subscribed to, assigned by hand, those of the group we lead, and lookups."""
 
 
 class MetadataDriver:
@@ -25,6 +28,7 @@ class MetadataDriver:
 
     Attributes:
         snapshot: the present view; replaced as a whole, never changed.
+        knows_all: the snapshot has all topics that the cluster has.
     """
 
     def __init__(self, config: ConsumerConfig, pool: Pool, runtime: Runtime, log: EventLog) -> None:
@@ -33,7 +37,9 @@ class MetadataDriver:
         self._pool = pool
         self._runtime = runtime
         self._log = log
-        self._topics: set[str] = set()
+        self._topics: dict[str, frozenset[str]] = {}  # by who wants them
+        self._all = False
+        self.knows_all = False
         self._watchers: list[Watcher] = []
         self._wanted = anyio.Event()
         self._lock = anyio.Lock()
@@ -43,12 +49,35 @@ class MetadataDriver:
         """Call `watcher` with every new snapshot."""
         self._watchers.append(watcher)
 
-    def track(self, topics: Iterable[str]) -> None:
-        """Keep these topics in the snapshot too; asks at once where one is new."""
-        new = set(topics) - self._topics
-        self._topics |= new
-        if new:
+    def track(self, topics: Iterable[str], purpose: str = LOOKUP) -> None:
+        """Keep these topics in the snapshot too; asks at once where one is new.
+
+        Args:
+            purpose: the topics take the place of those tracked for it before; those of lookups add up.
+        """
+        before, new = self._tracked(), frozenset(topics)
+        self._topics[purpose] = new if purpose != LOOKUP else new | self._topics.get(LOOKUP, frozenset())
+        if not new <= before:
             self.refresh_soon()
+
+    def track_all(self, wanted: bool) -> None:
+        """Keep all topics of the cluster in the snapshot, or not any more; asks at once where that is new."""
+        if wanted and not self._all:
+            self.refresh_soon()
+        self._all = wanted
+        self.knows_all &= wanted
+
+    def renew_all(self) -> None:
+        """Ask again if it is for all topics: the group is about to rebalance, and should do so once for new ones."""
+        if self._all:
+            self.refresh_soon()
+
+    def _tracked(self) -> frozenset[str]:
+        return frozenset(name for names in self._topics.values() for name in names)
+
+    def topic(self, name: str) -> TopicInfo | None:
+        """The description of a topic, if it is known."""
+        return self.snapshot.topics.get(name)
 
     def refresh_soon(self) -> None:
         """Ask again as soon as possible, without waiting for it."""
@@ -64,14 +93,15 @@ class MetadataDriver:
             self._asked_since = now
         timeout = self._config.request_timeout_ms / 1000
         async with self._lock:
-            asked = _cluster.request(self._topics, allow_auto_create=self._config.allow_auto_create_topics)
+            wanted = None if self._all else self._tracked()
+            asked = _cluster.request(wanted, allow_auto_create=self._config.allow_auto_create_topics)
             answer, address = await self._pool.request_any(asked, timeout=timeout)
         if answer.error_code == codes.REBOOTSTRAP_REQUIRED:
             self._rebootstrap(f"{address} demands it")
             raise BrokerUnreachableError(f"{address} says that it is no longer of the cluster known.", address=address)
         if not answer.brokers:
             raise BrokerUnreachableError(f"{address} does not know the cluster's brokers yet.", address=address)
-        self._take(answer, address)
+        self._take(answer, address, complete=wanted is None)
 
     def _rebootstrap(self, why: str) -> None:
         """Forget the cluster and begin at the bootstrap servers (KIP-899, KIP-1102), where that is wanted."""
@@ -102,7 +132,7 @@ class MetadataDriver:
         Whoever misses something may ask again and again: refreshes that bring nothing new come ever more slowly.
         """
         backoff = self._backoff()
-        if self._topics <= self.snapshot.topics.keys():
+        if self._tracked() <= self.snapshot.topics.keys():
             self._wanted = anyio.Event()  # the start has just asked for all of it
         while True:
             before = self.snapshot
@@ -117,7 +147,7 @@ class MetadataDriver:
             else:
                 if self.snapshot != before:
                     backoff.reset()
-                if any(not topic.partitions for topic in self.snapshot.topics.values()):
+                if self._incomplete():
                     self.refresh_soon()  # a topic that is missing may appear
             await anyio.sleep(backoff.next())
 
@@ -129,18 +159,25 @@ class MetadataDriver:
         """
         began = now = self._runtime.now()
         aged = began + self._config.metadata_max_age_ms / 1000
-        while not self._wanted.is_set() and now < aged and not self._pool.silence():
+        while not self._pool.silence() and not self._wanted.is_set() and now < aged:
             # Requests that begin meanwhile are due no sooner than that.
             with anyio.CancelScope(deadline=min(aged, now + PATIENCE, self._pool.next_silence())):
                 await self._wanted.wait()
             now = self._runtime.now()
         return now - began
 
-    def _take(self, answer: MetadataResponse, address: str) -> None:
+    def _incomplete(self) -> bool:
+        """Whether a topic that somebody waits for, other than a lookup, which looks itself, is not there."""
+        wanted = (name for purpose, names in self._topics.items() if purpose != LOOKUP for name in names)
+        return any(name not in self.snapshot.topics or not self.snapshot.topics[name].partitions for name in wanted)
+
+    def _take(self, answer: MetadataResponse, address: str, *, complete: bool) -> None:
         self._asked_since = None
         if self.snapshot.brokers and not self._pool.knows(address):
             self._log.warning("rebootstrapped", address=address, cluster_id=answer.cluster_id)
-        snapshot = _cluster.merge(self.snapshot, answer)
+        missing = self._tracked() - {topic.name for topic in answer.topics} if complete else None
+        snapshot = _cluster.merge(self.snapshot, answer, missing)
+        self.knows_all = complete and self._all
         self._pool.update(snapshot.brokers.values(), advertised_by=address)
         self._show(snapshot)
 

@@ -8,22 +8,20 @@ import anyio
 
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.metadata import MetadataDriver
-from kafkastatic._fetch.positions import LATEST, PartitionState, Positions
+from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
 from kafkastatic._fetch.resets import reset_for, timestamp_of
 from kafkastatic._fetch.transactions import ISOLATION
+from kafkastatic._group import committed
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
-from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
+from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequest
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import KafkaError, NoOffsetForPartitionError
-from kafkastatic.types import OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
-
-_ONE_GROUP = 7
-"""The last version of OffsetFetch that asks for one group only."""
+from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
 
 _CONSUMER = -1
 """`replica_id` of one who is no broker."""
@@ -69,40 +67,49 @@ class OffsetsDriver:
         Raises:
             BrokerError: if the coordinator refuses for good.
         """
+        found: dict[TopicPartition, OffsetAndMetadata | None] = {}
+        backoff = self._backoff()
+        while True:
+            found |= (await self._committed([tp for tp in partitions if tp not in found])).offsets
+            if all(tp in found for tp in partitions):
+                return found
+            await anyio.sleep(backoff.next())
+
+    async def _committed(self, partitions: Collection[TopicPartition]) -> committed.Found:
+        """As `committed`, without those whose topic the coordinator does not know by the id that we know."""
         assert self._coordinator is not None
-        topics: dict[str, list[int]] = {}
-        for topic, index in partitions:
-            topics.setdefault(topic, []).append(index)
-        request = OffsetFetchRequest(
-            group_id=self._config.group_id or "",
-            topics=[OffsetFetchRequestTopic(name=name, partition_indexes=found) for name, found in topics.items()],
-        )
         backoff = self._backoff()
         while True:
             try:
-                answer = await self._coordinator.request(request, Role.QUICK, timeout=self._timeout, cap=_ONE_GROUP)
+                topic_ids = await self._topic_ids(partitions)
+                request = committed.request(self._config.group_id or "", partitions, topic_ids)
+                cap = committed.ONE_GROUP if topic_ids is None else None
+                answer = await self._coordinator.request(request, Role.QUICK, timeout=self._timeout, cap=cap)
             except KafkaError as error:
                 if not error.retriable:
                     raise
                 self.last_error = error
                 await anyio.sleep(backoff.next())
                 continue
-            found: dict[TopicPartition, OffsetAndMetadata | None] = {}
-            failed = answer.error_code
-            for topic in answer.topics:
-                for entry in topic.partitions:
-                    failed = failed or entry.error_code
-                    value = OffsetAndMetadata(
-                        entry.committed_offset, entry.metadata or "", entry.committed_leader_epoch
-                    )
-                    found[TopicPartition(topic.name, entry.partition_index)] = value if value.offset >= 0 else None
+            found = committed.parse(answer, topic_ids)
+            failed = found.code
             if failed == codes.NONE:
+                if found.unknown:
+                    self._metadata.refresh_soon()
                 return found
             if not is_retriable(failed):
                 raise error_for(failed, api="OffsetFetch", group=self._config.group_id)
             if failed in (codes.NOT_COORDINATOR, codes.COORDINATOR_NOT_AVAILABLE):
                 self._coordinator.forget()
             await anyio.sleep(backoff.next())
+
+    async def _topic_ids(self, partitions: Collection[TopicPartition]) -> dict[str, bytes] | None:
+        """The ids of the partitions' topics; `None` where one is not known, or the coordinator takes names only."""
+        assert self._coordinator is not None
+        _, highest = (await self._coordinator.versions()).get(OffsetFetchRequest.API_KEY, (0, 0))
+        topics = {name: self._metadata.topic(name) for name, _ in partitions}
+        ids = {name: info.topic_id for name, info in topics.items() if info and info.topic_id != NO_TOPIC_ID}
+        return ids if len(ids) == len(topics) and highest >= committed.BY_ID else None
 
     # ── the ends of logs, and offsets by time ──
 
@@ -190,10 +197,11 @@ class OffsetsDriver:
         fresh = [state for state in states if state.fetch_at is None and state.reset is None and state.error is None]
         if fresh and self._coordinator is not None:
             versions = {state.tp: state.version for state in fresh}
-            committed = await self.committed(list(versions))
+            found = await self._committed(list(versions))
             for state in fresh:
-                if self._untouched(positions, state, versions[state.tp]) and state.reset is None:
-                    self._start(state, committed.get(state.tp))
+                untouched = self._untouched(positions, state, versions[state.tp])
+                if untouched and state.reset is None and state.tp in found.offsets:
+                    self._start(state, found.offsets[state.tp], by_id=found.by_id)
         else:
             for state in fresh:
                 self._start(state, None)
@@ -226,12 +234,15 @@ class OffsetsDriver:
         """Whether nobody sought or revoked the partition while we asked."""
         return positions.get(state.tp) is state and state.version == version and state.fetch_at is None
 
-    def _start(self, state: PartitionState, committed: OffsetAndMetadata | None) -> None:
+    def _start(self, state: PartitionState, found: OffsetAndMetadata | None, *, by_id: bool = False) -> None:
+        """Start at the committed offset, unless it is the last one of a topic that had the name before, which brokers
+        without topic ids in commits may still have."""
         policy = self._config.auto_offset_reset
-        if committed is not None:
-            state.go_on(committed)
-            state.committed = committed
+        former = state.former is not None and found is not None and state.former.offset == found.offset and not by_id
+        if found is not None and not former:
+            state.go_on(found)
+            state.committed = found
         elif policy == "none":
             state.error = NoOffsetForPartitionError(state.tp.topic, state.tp.partition, self._config.group_id)
         else:
-            state.reset = reset_for(policy)
+            state.reset = EARLIEST if state.reborn else reset_for(policy)

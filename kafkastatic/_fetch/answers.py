@@ -8,7 +8,7 @@ from functools import cache
 
 import attrs
 
-from kafkastatic._fetch.positions import PartitionState, Positions
+from kafkastatic._fetch.positions import EARLIEST, PartitionState, Positions
 from kafkastatic._fetch.resets import reset_for
 from kafkastatic._fetch.sessions import INITIAL_EPOCH, SESSION_ERRORS, Wanted
 from kafkastatic._fetch.sources import back_to_leader, read_from
@@ -189,7 +189,7 @@ class Answers:
         elif state.buffered or state.open or state.handed > state.consumed:
             state.hold_off(node, later())  # hand out first what was fetched; the next fetch meets it again
         else:
-            state.move_by_time(reset_for(policy))
+            state.move_by_time(EARLIEST if state.reborn else reset_for(policy))
             outcome.needs.add(Need.OFFSETS)
 
     # ── records ──

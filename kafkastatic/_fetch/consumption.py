@@ -11,7 +11,7 @@ all before it (`frontier.Progress`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from itertools import islice
 from operator import length_hint
 
@@ -19,7 +19,7 @@ from kafkastatic._fetch.epochs import UNKNOWN
 from kafkastatic._fetch.positions import Held, PartitionState, Positions, Records
 from kafkastatic._records import decode
 from kafkastatic.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, RecordError
-from kafkastatic.types import OffsetAndMetadata, TopicPartition
+from kafkastatic.types import OffsetAndMetadata, TopicInfo, TopicPartition
 
 _STANDING = (RecordError, NoOffsetForPartitionError, OffsetOutOfRangeError)
 """Errors that only a seek passes."""
@@ -279,7 +279,7 @@ class Consumption:
         return [
             state
             for state in self.positions
-            if state.fetch_at is not None and (partitions is None or state.tp in partitions)
+            if state.fetch_at is not None and not state.gone and (partitions is None or state.tp in partitions)
         ]
 
     def committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
@@ -328,6 +328,23 @@ class Consumption:
             self.cursor.cut()
             self._end()
         self.positions.remove(partitions)
+
+    def vanish(self, partitions: Collection[TopicPartition]) -> None:
+        """The topics of these partitions were deleted: nothing more is handed out, what is in hand stays in hand."""
+        for tp in partitions:
+            state = self.positions[tp]
+            if self.cursor is not None and self.cursor.state is state:
+                self._put_back()
+            state.drop()
+            state.moves += 1  # a handler is not given the rest of what it was about to get
+            self.freed = True
+
+    def begin_again(self, recreated: Mapping[TopicPartition, TopicInfo]) -> None:
+        """Other topics took the names of the partitions' topics: what is in hand is of the old ones."""
+        for tp, topic in recreated.items():
+            self._leave(tp)
+            self.positions.begin_again(self.positions[tp], topic)
+            self.freed = True
 
     def pause(self, tp: TopicPartition) -> None:
         """Hold a partition's records back; the record in hand stays in hand."""

@@ -14,12 +14,10 @@ from kafkastatic._fetch.transactions import ISOLATION
 from kafkastatic._fetch.truncation import in_doubt
 from kafkastatic._protocol.messages.fetch import FetchRequest, FetchResponse
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.types import ClusterSnapshot, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, TopicPartition
 
 NAMES_ONLY = 12
 """The last version of Fetch that names topics; from 13 on it takes topic ids only (KIP-516)."""
-
-_NO_TOPIC_ID = bytes(16)
 
 Sources = Mapping[int, Sequence[PartitionState]]
 """The partitions to fetch, by the broker to ask."""
@@ -57,13 +55,13 @@ class Planner:
         found: dict[int, list[PartitionState]] = {}
         for state in self._positions:
             node = source(state, snapshot, now)
-            if node is not None and not in_doubt(state, snapshot):
+            if node is not None and not state.gone and not in_doubt(state, snapshot):
                 found.setdefault(node, []).append(state)
         return found
 
     def leaderless(self, snapshot: ClusterSnapshot) -> bool:
         """Whether somebody has to look for the leader of a partition."""
-        infos = (snapshot.leader(state.tp) for state in self._positions)
+        infos = (snapshot.leader(state.tp) for state in self._positions if not state.gone)
         return any(info is None or info.leader not in snapshot.brokers for info in infos)
 
     def next_change(self, now: float) -> float:
@@ -109,7 +107,8 @@ class Planner:
         config = self._config
         recently = now - 2 * config.retry_backoff_max_ms / 1000
         served = sum(len(states) for states in sources.values())
-        if served == len(self._positions) and all(state.retry_at <= recently for state in self._positions):
+        expected = sum(not state.gone for state in self._positions)
+        if served == expected and all(state.retry_at <= recently for state in self._positions):
             return config.fetch_max_wait_ms
         return min(config.fetch_max_wait_ms, config.retry_backoff_ms)
 
@@ -139,7 +138,7 @@ class Planner:
             epoch = info.partitions[index].leader_epoch
             state.proven = max(state.proven, epoch)
             wanted[state.tp] = Wanted(state, state.version, state.fetch_at, epoch)
-        by_id = _NO_TOPIC_ID not in ids.values()
+        by_id = NO_TOPIC_ID not in ids.values()
         session = self._sessions.get(plan.node)
         if session is None:
             session = self._sessions[plan.node] = FetchSession(self._config.max_partition_fetch_bytes)

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 
 from kafkastatic._fetch.epochs import UNKNOWN, Epochs
 from kafkastatic._records import ConsumerRecord, RawBatch
 from kafkastatic.errors import IllegalStateError, KafkaError
-from kafkastatic.types import OffsetAndMetadata, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, TopicInfo, TopicPartition
 
 Records = list[ConsumerRecord[bytes, bytes]]
 
 LATEST = -1
 EARLIEST = -2
 """Timestamps that ListOffsets takes for the ends of a log."""
+
+_versions = count()
 
 
 class Held:
@@ -52,9 +55,10 @@ class PartitionState:
         buffered: the bytes of both.
         open: its records are being handed out by a cursor.
         error: what stands at `handed` and cannot be delivered; a seek removes it.
-        version: counts what makes an answer asked for earlier stale: seeks, resets, records that cannot be read, and
-            a new leader.
-        moves: counts seeks and resets alone, which make records that were handed out be of no account.
+        version: another number after whatever makes an answer asked for earlier stale: seeks, resets, records that
+            cannot be read, and a new leader; never one that any state had before.
+        moves: counts seeks, resets and what befalls the topic alone, which make records that were handed out be of no
+            account.
         high_watermark, log_start: as the last fetch answer told them; with `isolation_level="read_committed"` the
             former is the last stable offset: nothing behind it can be read yet.
         retry_at, retry_node: no fetch from this broker before this time.
@@ -62,6 +66,11 @@ class PartitionState:
         epochs: the leader epochs of what was fetched; `epochs.before(offset)` belongs to a position, or a commit.
         proven: the highest leader epoch under which `fetch_at` is known to continue the log.
         fed: the planner's count when it last got data for this partition.
+        topic_id: of the topic that all these offsets are of (KIP-516); all zero while that is not known.
+        gone: the topic was deleted: nothing is fetched or committed any more.
+        reborn: another topic of this name was known before, and deleted: the partition starts at its beginning if
+            nothing of it was committed.
+        former: the last commit that we know of to that other topic.
     """
 
     __slots__ = (
@@ -74,6 +83,8 @@ class PartitionState:
         "error",
         "fed",
         "fetch_at",
+        "former",
+        "gone",
         "handed",
         "held",
         "high_watermark",
@@ -83,17 +94,20 @@ class PartitionState:
         "open",
         "paused",
         "proven",
+        "reborn",
         "replica",
         "replica_until",
         "reset",
         "retry_at",
         "retry_node",
+        "topic_id",
         "tp",
         "version",
     )
 
-    def __init__(self, tp: TopicPartition) -> None:
+    def __init__(self, tp: TopicPartition, topic: TopicInfo | None = None) -> None:
         self.tp = tp
+        self.topic_id = NO_TOPIC_ID if topic is None else topic.topic_id
         self.fetch_at: int | None = None
         self.handed = -1
         self.consumed = -1
@@ -106,9 +120,12 @@ class PartitionState:
         self.open = False
         self.paused = False
         self.barred = False
-        self.version = 0
+        self.version = next(_versions)
         self.jumps = 0
         self.moves = 0
+        self.gone = False
+        self.reborn = bool(topic and topic.former)
+        self.former: OffsetAndMetadata | None = None
         self.high_watermark: int | None = None
         self.log_start: int | None = None
         self.retry_at = -math.inf
@@ -171,6 +188,7 @@ class PartitionState:
         Args:
             epoch: the leader epoch of the record before it.
         """
+        self._jump()  # what is committed may be ahead of a log that is shorter now
         self.drop()
         self.moves += 1
         self.fetch_at = self.handed = offset
@@ -179,12 +197,16 @@ class PartitionState:
 
     def drop(self) -> None:
         """Forget what was fetched and is not handed out; answers under way become stale."""
-        self.version += 1
+        self.outdate()
         self.buffer.clear()
         self.buffered = 0
         self.held = self.error = None
         if self.fetch_at is not None:
             self.fetch_at = self.handed
+
+    def outdate(self) -> None:
+        """Answers under way become stale."""
+        self.version = next(_versions)
 
     def push(self, batch: RawBatch) -> None:
         self.buffer.append(batch)
@@ -214,10 +236,15 @@ class PartitionState:
 
 
 class Positions:
-    """The assigned partitions, in the order in which they take turns."""
+    """The assigned partitions, in the order in which they take turns.
 
-    def __init__(self) -> None:
+    Args:
+        topic: the description of a topic as it is known now, if it is.
+    """
+
+    def __init__(self, topic: Callable[[str], TopicInfo | None] = lambda _: None) -> None:
         self._states: dict[TopicPartition, PartitionState] = {}
+        self._topic = topic
 
     def __iter__(self) -> Iterator[PartitionState]:
         return iter(self._states.values())
@@ -242,7 +269,12 @@ class Positions:
 
     def add(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in sorted(partitions):
-            self._states.setdefault(tp, PartitionState(tp))
+            if tp not in self._states:
+                self._states[tp] = PartitionState(tp, self._topic(tp[0]))
+
+    def put_back(self, state: PartitionState) -> None:
+        """A partition that was removed goes on as it was."""
+        self._states[state.tp] = state
 
     def with_epochs(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
         """Offsets to commit, each with the leader epoch of the record before it (KIP-320)."""
@@ -257,6 +289,15 @@ class Positions:
             state = self._states.pop(tp, None)
             if state is not None:
                 state.drop()
+
+    def begin_again(self, state: PartitionState, topic: TopicInfo) -> None:
+        """The topic of a partition is another one of the same name: nothing that was known of it holds."""
+        fresh = PartitionState(state.tp, topic)
+        fresh.paused, fresh.barred = state.paused, state.barred
+        fresh.reborn, fresh.former = True, state.committed or state.former
+        state.drop()
+        state.moves += 1
+        self._states[state.tp] = fresh
 
     def to_back(self, state: PartitionState) -> None:
         """Let the other partitions take their turn first."""
@@ -273,4 +314,4 @@ class Positions:
 
     def unresolved(self) -> list[PartitionState]:
         """Partitions whose starting offset has to be found out."""
-        return [state for state in self if state.fetch_at is None and state.error is None and not state.barred]
+        return [state for state in self if state.fetch_at is None and not (state.error or state.barred or state.gone)]

@@ -195,7 +195,7 @@ def _judge(tp: TopicPartition, asked: Asked, end: EpochEndOffset) -> Truncation 
 
 def _prove(state: PartitionState, asked: Asked) -> None:
     state.proven = asked.leader_epoch
-    state.version += 1  # what the leader before may still answer is stale
+    state.outdate()  # what the leader before may still answer is stale
 
 
 def _question(states: Iterable[PartitionState], snapshot: ClusterSnapshot) -> Question:

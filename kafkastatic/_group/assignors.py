@@ -1,10 +1,15 @@
-"""Partition assignors, run by the group's leader, and the step from members to assignments."""
+"""Partition assignors, run by the group's leader, and what an assignment must be.
+
+Kafka's `range` and `roundrobin` without racks: KIP-881 moves partitions towards members that say where they are only
+where the leader knows the racks of the brokers, and any member takes any leader's assignment.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
-from kafkastatic.errors import ConfigError
+from kafkastatic.errors import ConfigError, InvalidAssignmentError
 from kafkastatic.types import Assignor, MemberSubscription, TopicPartition
 
 
@@ -39,7 +44,75 @@ class RangeAssignor:
         return assignment
 
 
-_KNOWN: dict[str, type[RangeAssignor]] = {RangeAssignor.name: RangeAssignor}
+class RoundRobinAssignor:
+    """Kafka's `roundrobin`: all partitions of all topics dealt out in turn, passing over those who do not read it."""
+
+    name = "roundrobin"
+
+    def assign(
+        self, partitions: Mapping[str, int], members: Sequence[MemberSubscription]
+    ) -> dict[str, list[TopicPartition]]:
+        assignment: dict[str, list[TopicPartition]] = {member.member_id: [] for member in members}
+        reads = [(member.member_id, frozenset(member.topics)) for member in in_order(members)]
+        turn = 0
+        for topic in sorted(partitions):
+            if not any(topic in topics for _, topics in reads):
+                continue
+            for partition in range(partitions[topic]):
+                while topic not in reads[turn % len(reads)][1]:
+                    turn += 1
+                assignment[reads[turn % len(reads)][0]].append(TopicPartition(topic, partition))
+                turn += 1
+        return assignment
+
+
+_KNOWN: dict[str, type[RangeAssignor | RoundRobinAssignor]] = {
+    assignor.name: assignor for assignor in (RangeAssignor, RoundRobinAssignor)
+}
+
+
+def checked(
+    name: str, outcome: object, partitions: Mapping[str, int], members: Sequence[MemberSubscription]
+) -> dict[str, list[TopicPartition]]:
+    """An assignor's outcome, if the group can live by it. Whom it leaves out gets nothing.
+
+    Raises:
+        InvalidAssignmentError: if it is no mapping of member ids to partitions, or assigns a partition that does not
+            exist, or twice, or to a member that is unknown or did not subscribe to its topic.
+    """
+    if not isinstance(outcome, Mapping):
+        raise InvalidAssignmentError(name, f"it returned {outcome!r}, no mapping of member ids to partitions")
+    topics = {member.member_id: frozenset(member.topics) for member in members}
+    assignment: dict[str, list[TopicPartition]] = {member_id: [] for member_id in topics}
+    owner: dict[TopicPartition, str] = {}
+    for member_id, share in cast("Mapping[Any, Any]", outcome).items():
+        if member_id not in topics:
+            raise InvalidAssignmentError(name, f"it assigns to {member_id!r}, who is no member", member_id=member_id)
+        for tp in _partitions(name, member_id, share):
+            offence = None
+            if not 0 <= tp.partition < partitions.get(tp.topic, 0):
+                offence = "which does not exist"
+            elif tp in owner:
+                offence = f"which {owner[tp]} has already"
+            elif tp.topic not in topics[member_id]:
+                offence = "whose topic that member did not subscribe to"
+            if offence:
+                text = f"it assigns {tp} to {member_id}, {offence}"
+                raise InvalidAssignmentError(name, text, member_id=member_id, topic=tp.topic, partition=tp.partition)
+            owner[tp] = member_id
+            assignment[member_id].append(tp)
+    return assignment
+
+
+def _partitions(name: str, member_id: str, share: object) -> list[TopicPartition]:
+    try:
+        found = [TopicPartition(*tp) for tp in cast("Iterable[Any]", share)]
+    except TypeError:
+        found = None
+    if found is None or not all(isinstance(t, str) and isinstance(p, int) for t, p in cast("list[Any]", found)):
+        text = f"what it assigns to {member_id} are no partitions: {share!r}"
+        raise InvalidAssignmentError(name, text, member_id=member_id)
+    return found
 
 
 def resolve(strategies: Sequence[str | Assignor]) -> tuple[Assignor, ...]:

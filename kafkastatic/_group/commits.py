@@ -15,10 +15,10 @@ from kafkastatic._protocol.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
-from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, Membership, OffsetAndMetadata, TopicPartition
 
-HIGHEST = 9
-"""The last version that names topics."""
+NAMES_ONLY = 9
+"""The last version that names topics; later ones take topic ids only, and refuse those of topics that are gone."""
 
 IDENTITY = frozenset(
     {codes.FENCED_INSTANCE_ID, codes.UNKNOWN_MEMBER_ID, codes.ILLEGAL_GENERATION, codes.REBALANCE_IN_PROGRESS}
@@ -48,13 +48,19 @@ class Outcome:
     refused: Mapping[TopicPartition, int] = attrs.field(factory=dict[TopicPartition, int])
 
 
-def request(who: Membership, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> OffsetCommitRequest:
+def request(
+    who: Membership, offsets: Mapping[TopicPartition, OffsetAndMetadata], topic_ids: Mapping[str, bytes] | None = None
+) -> OffsetCommitRequest:
     """A commit of `who`. Without a member id it is a simple one, which must not name the instance id either:
     the coordinator would take it for a fenced member's.
+
+    Args:
+        topic_ids: the ids of all topics; without them no version above `NAMES_ONLY` can say it.
     """
+    ids = topic_ids or {}
     topics: dict[str, OffsetCommitRequestTopic] = {}
     for tp, offset in sorted(offsets.items()):
-        topic = topics.setdefault(tp[0], OffsetCommitRequestTopic(name=tp[0], partitions=[]))
+        topic = topics.setdefault(tp[0], OffsetCommitRequestTopic(name=tp[0], topic_id=ids.get(tp[0], NO_TOPIC_ID)))
         topic.partitions.append(
             OffsetCommitRequestPartition(
                 partition_index=tp[1],
@@ -72,10 +78,11 @@ def request(who: Membership, offsets: Mapping[TopicPartition, OffsetAndMetadata]
     )
 
 
-def classify(answer: OffsetCommitResponse) -> Outcome:
+def classify(answer: OffsetCommitResponse, topic_ids: Mapping[str, bytes] | None = None) -> Outcome:
     """The gravest of the answer's codes decides, in the order of `Verdict` from the end; identity before offsets."""
+    names = {topic_id: name for name, topic_id in (topic_ids or {}).items()}
     refused = {
-        TopicPartition(topic.name, partition.partition_index): partition.error_code
+        TopicPartition(topic.name or names.get(topic.topic_id, ""), partition.partition_index): partition.error_code
         for topic in answer.topics
         for partition in topic.partitions
         if partition.error_code != codes.NONE

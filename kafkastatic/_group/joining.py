@@ -184,7 +184,7 @@ class Joining(Standing):
     def _balance(self, lead: Leadership, cause: str) -> list[Action]:
         try:
             request = requests.sync(self.membership, self._protocol, lead.balance(self._snapshot))
-        except Exception as error:  # an application's own assignor may raise anything, and return anything
+        except Exception as error:  # an application's own assignor may raise anything
             return self._fail(error)
         return self._sync_up(cause, request)
 

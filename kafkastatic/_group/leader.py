@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kafkastatic._group.assignors import checked
 from kafkastatic._group.requests import subscription
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
@@ -39,12 +40,14 @@ class Leadership:
 
         Raises:
             InconsistentGroupProtocolError: if the group's assignor is none of ours.
+            InvalidAssignmentError: if the assignor's outcome is none.
         """
         if self._assignor is None:
             raise error_for(codes.INCONSISTENT_GROUP_PROTOCOL, api="JoinGroup")
         self._balanced = self._counts(snapshot)
         existing = {topic: count for topic, count in self._balanced.items() if count}
-        return self._assignor.assign(existing, self._members)
+        outcome = self._assignor.assign(dict(existing), list(self._members))
+        return checked(self._assignor.name, outcome, existing, self._members)
 
     def accept(self, snapshot: ClusterSnapshot) -> None:
         """Take the standing assignment as made for the topics as they are now (KIP-814)."""

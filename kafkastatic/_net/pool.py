@@ -238,9 +238,9 @@ class Pool:
             with anyio.fail_after(timeout):
                 connection = await self._connection(node, role)
                 what = f"{node.address} throttles this client: nothing could be sent"
-                pause = connection.throttled_until - self._runtime.now()
-                if pause > 0:
+                while (pause := connection.throttled_until - self._runtime.now()) > 0:
                     await anyio.sleep(pause)
+                    connection = await self._connection(node, role)  # its session may have ended meanwhile
         except TimeoutError:
             raise KafkaTimeoutError(f"{what} within {timeout:.3g} s.") from None
         version = negotiate(type(request), node.versions or {}, cap)

@@ -231,6 +231,15 @@ def test_offsets_are_committed_back_after_a_seek_back() -> None:
     assert source.consumed_offsets() == source.handed_offsets() == {A: 1}
 
 
+def test_offsets_are_committed_back_after_a_truncation() -> None:
+    """What was committed beyond the cut is of records that exist no more."""
+    source = consumption(a=10)
+    source.committed(of(10))
+    source.cut_at(A, 4, 1)
+
+    assert source.consumed_offsets() == {A: 4}
+
+
 def test_a_partition_that_does_not_know_its_start_commits_nothing() -> None:
     source = consumption(a=4)
     source.seek_by_time(A, EARLIEST)

@@ -235,6 +235,16 @@ def test_consumption_goes_on_where_the_logs_part() -> None:
     assert world.application.many(9) == (A, [6, 7])
 
 
+def test_a_commit_goes_back_with_the_log() -> None:
+    """What was committed beyond the cut would let the next owner start in the middle of other records."""
+    world = World()
+    world.source.committed({A: OffsetAndMetadata(10, "", 3)})
+    assert world.source.consumed_offsets() == {}
+    world.take(world.question(), leader_epoch=2, end_offset=6)
+
+    assert world.source.consumed_offsets() == {A: 6}
+
+
 def test_without_a_policy_it_is_an_error_that_a_seek_passes() -> None:
     world = World("none")
     assert world.take(world.question(), leader_epoch=2, end_offset=6).truncations == [Truncation(A, 10, 6, 2)]

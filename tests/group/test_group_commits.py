@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkastatic._group.commits import HIGHEST, Outcome, Verdict, classify, request
+from kafkastatic._group.commits import NAMES_ONLY, Outcome, Verdict, classify, request
 from kafkastatic._protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -79,12 +79,24 @@ def test_a_commit_without_a_member_id_names_no_instance() -> None:
     assert (simple.generation_id_or_member_epoch, simple.member_id, simple.group_instance_id) == (-1, "", None)
 
 
-@pytest.mark.parametrize("version", range(7, HIGHEST + 1))
+@pytest.mark.parametrize("version", range(7, NAMES_ONLY + 1))
 def test_a_commit_can_be_said_in_every_version_with_an_instance_id(version: int) -> None:
     """From the first that names the instance to the last that names topics."""
     commit = request(WHO, {O0: OffsetAndMetadata(17, "why", 3)})
 
     assert OffsetCommitRequest.decode(bytes(commit.encode(version)), version).group_instance_id == INST
+
+
+def test_a_commit_by_topic_id_is_refused_for_a_topic_that_is_gone() -> None:
+    """From version 10 on no name is said, and an id that is not known may be retried until metadata tells why."""
+    ids = {"orders": b"o".ljust(16)}
+    commit = request(WHO, {O0: OffsetAndMetadata(17)}, ids)
+    (topic,) = OffsetCommitRequest.decode(bytes(commit.encode(10)), 10).topics
+    entry = OffsetCommitResponsePartition(partition_index=0, error_code=100)
+    answer = OffsetCommitResponse(topics=[OffsetCommitResponseTopic(topic_id=ids["orders"], partitions=[entry])])
+
+    assert (topic.name, topic.topic_id) == ("", ids["orders"])
+    assert classify(answer, ids) == Outcome(Verdict.RETRY, 100, {O0: 100})
 
 
 def test_a_commit_that_was_taken_is_done() -> None:
@@ -109,6 +121,7 @@ def test_an_empty_answer_is_done() -> None:
         pytest.param(14, Verdict.RETRY, marks=pytest.mark.scenario(27, where="machine")),
         (7, Verdict.RETRY),
         (3, Verdict.REFUSED),
+        (100, Verdict.RETRY),
         (12, Verdict.REFUSED),
         (28, Verdict.REFUSED),
         (29, Verdict.REFUSED),

@@ -178,7 +178,7 @@ def test_every_request_of_a_static_member_names_it() -> None:
     ]
     needed = dict(STATIC_VERSIONS)
     for request in requests:
-        highest = commits.HIGHEST if request.NAME == "OffsetCommit" else request.MAX_VERSION
+        highest = commits.NAMES_ONLY if request.NAME == "OffsetCommit" else request.MAX_VERSION
         for version in range(needed[type(request)], highest + 1):
             wire = bytes(request.encode(version))
             assert INST.encode() in wire

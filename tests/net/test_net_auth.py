@@ -369,6 +369,24 @@ async def test_a_request_in_flight_keeps_its_connection() -> None:
             assert [call.connection for call in broker.of("Heartbeat")] == [1, 1, 2]
 
 
+@pytest.mark.asyncio
+async def test_a_request_that_waits_out_a_throttle_takes_the_connection_that_is_there_then() -> None:
+    """Another one has found the session over meanwhile, and the connection idle."""
+    async with ScriptedBroker() as broker:
+        listener, runtime = SaslListener(broker), Watched()
+        listener.session_lifetime_ms = 100_000
+        throttles = iter([100])
+        broker.on("Heartbeat", lambda call: call.request.RESPONSE(throttle_time_ms=next(throttles, 0)))
+        async with pool_of(broker, runtime=runtime) as pool:
+            await beat(pool)
+            waiting = asyncio.create_task(beat(pool))
+            await asyncio.sleep(0)
+            runtime.ahead = 90
+            await beat(pool)
+            await waiting
+            assert [call.connection for call in broker.of("Heartbeat")] == [1, 2, 2]
+
+
 # ── the file of authorities ──
 
 

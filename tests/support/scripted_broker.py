@@ -99,6 +99,7 @@ class _Peer(asyncio.Protocol):
         while True:
             frame = await self._frames.get()
             header, request = decode_request(frame)
+            self._broker.name_topics(request)
             call = Call(request.NAME, header.request_api_version, self.number, request)
             try:
                 answer = await self._broker.answer(call)
@@ -126,6 +127,7 @@ class ScriptedBroker:
         caps: the highest version served, by API name; -1 hides an API.
         committed: the group's offsets, and `committed_epochs` the leader epochs that came with them.
         leader_epoch: that of all partitions, and of the records appended from now on.
+        topic_ids: the ids of topics that were created again; the others' follow from their names.
         peers: the open connections, by number.
         admits: whether a request is answered at all; the connection is closed otherwise.
     """
@@ -136,6 +138,7 @@ class ScriptedBroker:
         self.advertised: tuple[str, int] | None = None
         self.caps: dict[str, int] = {}
         self.committed: dict[tuple[str, int], int] = {}
+        self.topic_ids: dict[str, bytes] = {}
         self.committed_epochs: dict[tuple[str, int], int] = {}
         self.leader_epoch = 0
         self.peers: dict[int, _Peer] = {}
@@ -218,6 +221,16 @@ class ScriptedBroker:
         log = self._log.get((topic, partition))
         return log[-1][0] if log else 0
 
+    def recreate(self, topic: str, *values: bytes) -> None:
+        """Delete a topic and create it again, with these records in its partition 0; commits to the old one stay."""
+        self.topic_ids[topic] = f"{topic} {len(self.calls)}".encode().ljust(16)[:16]
+        for place in [place for place in self._log if place[0] == topic]:
+            del self._log[place]
+        self.append(topic, 0, *values)
+
+    def topic_id(self, name: str) -> bytes:
+        return self.topic_ids.get(name) or name.encode()[:16].ljust(16, b"\1")
+
     # ── look ──
 
     def happened(self) -> None:
@@ -281,7 +294,7 @@ class ScriptedBroker:
         for name in self.topics if call.request.topics is None else [topic.name for topic in call.request.topics]:
             topic = made.MetadataResponseTopic(name=name, error_code=3)
             if name in self.topics:
-                topic.error_code, topic.topic_id = 0, _topic_id(name)
+                topic.error_code, topic.topic_id = 0, self.topic_id(name)
             for index in range(self.topics.get(name, 0)):
                 entry = made.MetadataResponsePartition(
                     partition_index=index, leader_id=NODE, leader_epoch=self.leader_epoch
@@ -353,16 +366,37 @@ class ScriptedBroker:
         return refusal(call, code)
 
     def _offset_fetch(self, call: Call) -> Response:
-        answer = refusal(call, 0)
+        answer, made = refusal(call, 0), call.messages
         for asked in call.request.topics:
-            topic = call.messages.OffsetFetchResponseTopic(name=asked.name)
-            for index in asked.partition_indexes:
-                entry = call.messages.OffsetFetchResponsePartition(partition_index=index)
-                entry.committed_offset = self.committed.get((asked.name, index), -1)
-                entry.committed_leader_epoch = self.committed_epochs.get((asked.name, index), -1)
-                topic.partitions.append(entry)
+            topic = made.OffsetFetchResponseTopic(name=asked.name)
+            topic.partitions += self._committed(asked, made.OffsetFetchResponsePartition)
             answer.topics.append(topic)
+        for group, found in zip(call.request.groups, answer.groups, strict=True):
+            for asked in group.topics:
+                topic = made.OffsetFetchResponseTopics(name=asked.name, topic_id=asked.topic_id)
+                topic.partitions += self._committed(asked, made.OffsetFetchResponsePartitions)
+                found.topics.append(topic)
         return answer
+
+    def _committed(self, asked: Any, entry: Any) -> list[Any]:
+        return [
+            entry(
+                partition_index=index,
+                committed_offset=self.committed.get((asked.name, index), -1),
+                committed_leader_epoch=self.committed_epochs.get((asked.name, index), -1),
+            )
+            for index in asked.partition_indexes
+        ]
+
+    def name_topics(self, request: Any) -> None:
+        """Give topics that a request names by their ids their names too."""
+        groups = getattr(request, "groups", ())
+        topics = request.topics if request.NAME == "OffsetCommit" else []
+        for topic in (*topics, *(topic for group in groups if request.NAME == "OffsetFetch" for topic in group.topics)):
+            topic.name = topic.name or self._named(topic.topic_id)
+
+    def _named(self, topic_id: bytes) -> str:
+        return next((name for name in self.topics if self.topic_id(name) == topic_id), "")
 
     def _list_offsets(self, call: Call) -> Response:
         answer = refusal(call, 0)
@@ -386,27 +420,24 @@ class ScriptedBroker:
     async def _fetch(self, call: Call) -> Response:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(call.request.max_wait_ms / 1000):
-                while not any(data.records for topic in self._read(call).responses for data in topic.partitions):
+                while not any(d.records or d.error_code for t in self._read(call).responses for d in t.partitions):
                     await self._happened.wait()
         return self._read(call)
 
     def _read(self, call: Call) -> Any:
         answer = call.request.RESPONSE()
         for asked in call.request.topics:
-            name = asked.topic or next(name for name in self.topics if _topic_id(name) == asked.topic_id)
+            name = asked.topic or self._named(asked.topic_id)
             topic = call.messages.FetchableTopicResponse(topic=asked.topic, topic_id=asked.topic_id)
             for wanted in asked.partitions:
                 log = self._log.get((name, wanted.partition), [])
                 records = b"".join(batch for end, batch in log if end > wanted.fetch_offset)
                 data = call.messages.PartitionData(partition_index=wanted.partition, records=records)
+                data.error_code = 0 if name in self.topics else 3 if asked.topic else 100
                 data.high_watermark = self.end(name, wanted.partition)
                 topic.partitions.append(data)
             answer.responses.append(topic)
         return answer
-
-
-def _topic_id(name: str) -> bytes:
-    return name.encode()[:16].ljust(16, b"\1")
 
 
 _ENTRIES = {
@@ -424,6 +455,12 @@ def refusal(call: Call, code: int) -> Any:
             for asked in request.topics:
                 entries = [entry(partition_index=p.partition_index, error_code=code) for p in asked.partitions]
                 answer.topics.append(topic(name=asked.name, partitions=entries))
+                if call.api == "OffsetCommit":
+                    answer.topics[-1].topic_id = asked.topic_id
+        case "OffsetFetch" if request.groups:
+            answer.groups = [
+                made.OffsetFetchResponseGroup(group_id=group.group_id, error_code=code) for group in request.groups
+            ]
         case "Metadata":
             answer.topics = [made.MetadataResponseTopic(name=t.name, error_code=code) for t in request.topics or ()]
         case "DescribeGroups":

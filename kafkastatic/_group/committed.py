@@ -1,0 +1,81 @@
+"""Lookups of committed offsets: the request by names or by topic ids, and what its answer means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
+    OffsetFetchRequestTopics,
+    OffsetFetchResponse,
+)
+from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, TopicPartition
+
+ONE_GROUP = 7
+"""The last version that asks for one group only."""
+
+BY_ID = 10
+"""The first version that takes topic ids. Such an answer never holds a commit to an earlier topic of the same name,
+which the coordinator forgets some time after the topic was deleted (seen on 4.4)."""
+
+
+class Found(NamedTuple):
+    """What an answer says.
+
+    Attributes:
+        offsets: the committed offset of each partition that was answered, `None` where there is none.
+        unknown: partitions whose topic the coordinator does not know by its id.
+        code: what else went wrong, 0 if nothing.
+        by_id: the offsets are sure to be of the topics with the ids that we know.
+    """
+
+    offsets: dict[TopicPartition, OffsetAndMetadata | None]
+    unknown: frozenset[TopicPartition]
+    code: int
+    by_id: bool = False
+
+
+def request(
+    group: str, partitions: Collection[TopicPartition], topic_ids: Mapping[str, bytes] | None
+) -> OffsetFetchRequest:
+    """Ask for the committed offsets of some partitions, by topic id where the ids of all topics are given."""
+    topics: dict[str, list[int]] = {}
+    for topic, index in partitions:
+        topics.setdefault(topic, []).append(index)
+    if topic_ids is None:
+        named = [OffsetFetchRequestTopic(name=name, partition_indexes=found) for name, found in topics.items()]
+        return OffsetFetchRequest(group_id=group, topics=named)
+    both = [
+        OffsetFetchRequestTopics(name=name, topic_id=topic_ids[name], partition_indexes=found)
+        for name, found in topics.items()
+    ]
+    return OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=both)])
+
+
+def parse(answer: OffsetFetchResponse, topic_ids: Mapping[str, bytes] | None) -> Found:
+    """What an answer says, whatever its version."""
+    names = {topic_id: name for name, topic_id in (topic_ids or {}).items()}
+    offsets: dict[TopicPartition, OffsetAndMetadata | None] = {}
+    unknown: set[TopicPartition] = set()
+    failed = next((group.error_code for group in answer.groups if group.error_code), answer.error_code)
+    entries = [(topic.name, topic.partitions) for topic in answer.topics]
+    by_group = [
+        (topic.name or names.get(topic.topic_id, ""), topic.partitions)
+        for group in answer.groups
+        for topic in group.topics
+    ]
+    for name, partitions in (*entries, *by_group):
+        for entry in partitions:
+            tp = TopicPartition(name, entry.partition_index)
+            if entry.error_code == codes.UNKNOWN_TOPIC_ID:
+                unknown.add(tp)
+                continue
+            failed = failed or entry.error_code
+            value = OffsetAndMetadata(entry.committed_offset, entry.metadata or "", entry.committed_leader_epoch)
+            offsets[tp] = value if value.offset >= 0 else None
+    by_id = any(topic.topic_id != NO_TOPIC_ID for group in answer.groups for topic in group.topics)
+    return Found(offsets, frozenset(unknown), failed, by_id)

@@ -1,0 +1,30 @@
+"""Remakes tests/group/assignors.jsonl.gz, what Kafka's own assignors make of random groups.
+
+python tools/assignor_vectors.py [--jar kafka-clients-4.4.0.jar]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+from pathlib import Path
+
+from jars import ROOT, clients_jar, run_java
+
+TESTS = ROOT / "tests" / "group"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jar", type=Path, help="a kafka-clients jar, the jars that it needs beside it")
+    lines = run_java(clients_jar(parser.parse_args().jar), TESTS / "oracle" / "Assignors.java")
+    target = TESTS / "assignors.jsonl.gz"
+    # No time stamp: the same groups give the same file.
+    target.write_bytes(gzip.compress(lines.encode(), 9, mtime=0))
+    print(f"{lines.count(chr(10))} groups, {target.stat().st_size} bytes.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
