@@ -9,7 +9,7 @@ import anyio
 from kafkastatic import _cluster
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._net.backoff import Backoff
-from kafkastatic._net.pool import Pool
+from kafkastatic._net.pool import PATIENCE, Pool
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.messages.metadata import MetadataResponse
 from kafkastatic._runtime import Runtime
@@ -136,8 +136,8 @@ class MetadataDriver:
             self._wanted = anyio.Event()  # the start has just asked for all of it
         while True:
             before = self.snapshot
-            with anyio.move_on_after(self._config.metadata_max_age_ms / 1000):
-                await self._wanted.wait()
+            if await self._wait() > self._config.retry_backoff_max_ms / 1000:
+                backoff.reset()
             self._wanted = anyio.Event()
             try:
                 await self.refresh()
@@ -150,6 +150,21 @@ class MetadataDriver:
                 if self._incomplete():
                     self.refresh_soon()  # a topic that is missing may appear
             await anyio.sleep(backoff.next())
+
+    async def _wait(self) -> float:
+        """Wait until somebody wants to know, the snapshot is too old, or a broker leaves us without an answer.
+
+        Returns:
+            The seconds it took.
+        """
+        began = now = self._runtime.now()
+        aged = began + self._config.metadata_max_age_ms / 1000
+        while not self._wanted.is_set() and now < aged and not self._pool.silence():
+            # Requests that begin meanwhile are due no sooner than that.
+            with anyio.CancelScope(deadline=min(aged, now + PATIENCE, self._pool.next_silence())):
+                await self._wanted.wait()
+            now = self._runtime.now()
+        return now - began
 
     def _incomplete(self) -> bool:
         """Whether a topic that somebody waits for, other than a lookup, which looks itself, is not there."""

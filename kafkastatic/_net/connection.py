@@ -55,6 +55,11 @@ class Connection:
         return self._dead is None
 
     @property
+    def received(self) -> int:
+        """How many bytes have come in."""
+        return self._protocol.received
+
+    @property
     def in_flight(self) -> int:
         """How many requests wait for an answer."""
         return sum(not waiter.done() for waiter in self._waiters.values())

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from ssl import SSLCertVerificationError, SSLError
+from typing import Generic
 
 import anyio
 import attrs
@@ -17,6 +19,7 @@ from kafkastatic._net import tls
 from kafkastatic._net.auth import Login
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.connection import Connection
+from kafkastatic._net.silence import Silence
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.framing import decode_response
 from kafkastatic._protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
@@ -35,6 +38,13 @@ from kafkastatic.errors import (
 from kafkastatic.types import Broker
 
 Versions = Mapping[int, tuple[int, int]]
+
+HEDGE = 0.5
+"""Seconds after which a broker that any other could stand in for is not waited for alone."""
+
+PATIENCE = 1.0
+PARKED_PATIENCE = 10.0
+"""Seconds after which an answer that should be there, or a parked one, has us doubt the broker."""
 
 _FETCH = 1
 _CLIENTS_WAIT = 8
@@ -64,9 +74,12 @@ class _Node:
     connections: dict[Role, Connection] = attrs.field(factory=dict[Role, Connection])
     locks: dict[Role, anyio.Lock] = attrs.field(factory=dict[Role, anyio.Lock])
     asking: anyio.Lock = attrs.field(factory=anyio.Lock)
+    opening: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
+    departures: int = 0  # how often it left the cluster
     logging_in: set[Connection] = attrs.field(factory=set[Connection])
     served: bool = False  # whether it has ever answered a request that is not part of connecting
     not_before: float = 0.0
+    silent: bool = False  # it has left a request unanswered for too long, and answered none since
 
     @property
     def address(self) -> str:
@@ -75,6 +88,27 @@ class _Node:
     @property
     def alive(self) -> bool:
         return any(connection.alive for connection in (*self.connections.values(), *self.logging_in))
+
+    def received(self, role: Role) -> int:
+        connection = self.connections.get(role)
+        return connection.received if connection else 0
+
+    def leave(self) -> None:
+        """The cluster does not count it as one of its own any more: whoever waits for it waits in vain."""
+        self.departures += 1
+        for scope in self.opening:
+            scope.cancel()
+        for connection in self.connections.values():
+            connection.close()
+
+
+@attrs.define
+class _Race(Generic[R]):
+    """Several brokers that are asked the same thing."""
+
+    won: tuple[R, str] | None = None
+    refused: AuthenticationError | None = None
+    failures: list[tuple[str, KafkaError]] = attrs.field(factory=list[tuple[str, KafkaError]])
 
 
 class Pool:
@@ -106,6 +140,7 @@ class Pool:
         self._addresses: dict[int, str] = {}
         self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
         self._closed = False
+        self._silence: Silence[_Node] = Silence(PATIENCE)
 
     # ── requests ──
 
@@ -125,13 +160,36 @@ class Pool:
             UnsupportedVersionError: if broker and client share no version, or the request does not fit in it.
             ProtocolError: if the other side does not speak Kafka's protocol.
         """
-        return await self._request(self._known(node_id), request, role, timeout, cap)
+        node = self._known(node_id)
+        with self._waiting(node, role, getattr(request, "max_wait_ms", 0) / 1000):
+            answer = await self._request(node, request, role, timeout, cap)
+        node.silent = False
+        return answer
+
+    def silence(self) -> bool:
+        """Whether a broker owes us an answer for longer than it should; told of once in a while for as long as it does.
+
+        Such a broker is the last one to be asked by `request_any`.
+        """
+        silent = self._silence.look(self._runtime.now())
+        for node in silent:
+            node.silent = True
+        return bool(silent)
+
+    def next_silence(self) -> float:
+        """Until when `silence` need not be asked again, if no request begins meanwhile."""
+        return self._silence.next_look()
+
+    def _waiting(self, node: _Node, role: Role, expected: float = 0.0) -> AbstractContextManager[None]:
+        patience = PATIENCE if role in (Role.FETCH, Role.QUICK) else PARKED_PATIENCE
+        return self._silence.waiting(node, self._runtime.now(), expected, patience, lambda: node.received(role))
 
     async def request_any(self, request: Request[R], *, timeout: float, cap: int | None = None) -> tuple[R, str]:
         """Send a request to whichever broker answers first, tried one after another.
 
         The known brokers come first, of them the connected ones, then the bootstrap servers: where no known broker
-        answers, the client begins anew (KIP-899). With `metadata_recovery_strategy="none"` it does not.
+        answers, the client begins anew (KIP-899). With `metadata_recovery_strategy="none"` it does not. One that does
+        not answer soon goes on being waited for beside the next one.
 
         Returns:
             The answer, and the address that gave it.
@@ -140,23 +198,49 @@ class Pool:
             BrokerUnreachableError: if none of them answered; all are named.
             AuthenticationError: if one refuses our login; the others are not tried.
         """
-        failures: list[tuple[str, KafkaError]] = []
+        race: _Race[R] = _Race()
         deadline = self._runtime.now() + timeout
-        nodes = self._candidates()
-        for index, node in enumerate(nodes):
-            left = deadline - self._runtime.now()
-            if left <= 0:
-                break
-            share = left / (len(nodes) - index)  # one that never answers must leave time for the others
-            try:
-                return await self._request(node, request, Role.QUICK, share, cap), node.address
-            except AuthenticationError:
-                raise
-            except KafkaError as error:
-                failures.append((node.address, error))
-                if node.not_before <= self._runtime.now():  # a connection that failed has been counted
-                    node.not_before = self._runtime.now() + node.backoff.next()
-        raise self._none_answered(failures) from (failures[-1][1] if failures else None)
+        async with anyio.create_task_group() as tasks:
+            for node in self._candidates():
+                left = deadline - self._runtime.now()
+                if left <= 0:
+                    break
+                failed = anyio.Event()
+                tasks.start_soon(self._run, race, node, request, left, cap, failed, tasks.cancel_scope)
+                with anyio.move_on_after(min(HEDGE, left)) as patience:
+                    await failed.wait()
+                node.silent = patience.cancelled_caught
+        if race.refused is not None:
+            raise race.refused
+        if race.won is None:
+            raise self._none_answered(race.failures) from (race.failures[-1][1] if race.failures else None)
+        return race.won
+
+    async def _run(
+        self,
+        race: _Race[R],
+        node: _Node,
+        request: Request[R],
+        timeout: float,
+        cap: int | None,
+        failed: anyio.Event,
+        all_of_them: anyio.CancelScope,
+    ) -> None:
+        """One broker's run; the first to answer ends the race."""
+        try:
+            answer = await self._request(node, request, Role.QUICK, timeout, cap)
+        except AuthenticationError as error:
+            race.refused = error
+            all_of_them.cancel()
+        except KafkaError as error:
+            race.failures.append((node.address, error))
+            if node.not_before <= self._runtime.now():  # a connection that failed has been counted
+                node.not_before = self._runtime.now() + node.backoff.next()
+            failed.set()
+        else:
+            race.won = race.won or (answer, node.address)
+            node.silent = False
+            all_of_them.cancel()
 
     def versions(self, node_id: int) -> Versions:
         """The API versions that a broker serves, `(lowest, highest)` by API key; empty before it was asked."""
@@ -172,7 +256,8 @@ class Pool:
     async def ensure(self, node_id: int, role: Role = Role.QUICK) -> Versions:
         """Connect to a broker, if need be, and return the API versions that it serves. Raises as `request` does."""
         node = self._known(node_id)
-        await self._connection(node, role)
+        with self._waiting(node, role):
+            await self._connection(node, role)
         return node.versions or {}
 
     def _known(self, node_id: int) -> _Node:
@@ -189,7 +274,7 @@ class Pool:
             others = []
         # Spread the load of many clients.
         nodes = [*_rotated(known, self._runtime.random()), *_rotated(others, self._runtime.random())]
-        return sorted(nodes, key=lambda node: (node in others, not node.alive, node.not_before))
+        return sorted(nodes, key=lambda node: (node in others, node.silent, not node.alive, node.not_before))
 
     def _none_answered(self, failures: list[tuple[str, KafkaError]]) -> KafkaError:
         if failures and not any(error.retriable for _, error in failures):
@@ -239,14 +324,15 @@ class Pool:
 
     def update(self, brokers: Iterable[Broker], advertised_by: str | None = None) -> None:
         """Take over the cluster's brokers as metadata names them, told by `advertised_by`."""
-        self._addresses = {}
+        before, self._addresses = self._addresses, {}
         for broker in brokers:
             self.add(broker, advertised_by)
-        keep = {*self._addresses.values(), *(node.address for node in self._bootstrap)}
-        for address in [address for address in self._nodes if address not in keep]:
-            node = self._nodes.pop(address)
-            for connection in node.connections.values():
-                connection.close()
+        present = set(self._addresses.values())
+        for address in set(before.values()) - present:
+            self._nodes[address].leave()
+        keep = present | {node.address for node in self._bootstrap}
+        for address in self._nodes.keys() - keep:
+            self._nodes.pop(address).leave()
 
     def rebootstrap(self) -> None:
         """Forget the cluster and close every connection: go on from the bootstrap servers, wherever they are by now."""
@@ -298,12 +384,14 @@ class Pool:
         connection = node.connections.get(role)
         if connection is not None and connection.alive and not self._worn(connection):
             return connection
-        lock = node.locks.setdefault(role, anyio.Lock())
+        lock, departures = node.locks.setdefault(role, anyio.Lock()), node.departures
         async with lock:
             connection = node.connections.get(role)
             if connection is not None and self._worn(connection):
                 connection.close()
             if connection is None or not connection.alive:
+                if node.departures != departures:
+                    raise self._not_used(node)
                 connection = await self._open_when_allowed(node)
                 node.connections[role] = connection
             return connection
@@ -315,19 +403,27 @@ class Pool:
     async def _open_when_allowed(self, node: _Node) -> Connection:
         if self._closed:
             raise BrokerUnreachableError("The consumer is closed.", address=node.address)
-        wait = node.not_before - self._runtime.now()
-        if wait > 0:
-            await anyio.sleep(wait)
+        scope = anyio.CancelScope()
+        node.opening.add(scope)
+        connection: Connection | None = None
         try:
-            connection = await self._open(node)
+            with scope:
+                await anyio.sleep(max(node.not_before - self._runtime.now(), 0))
+                connection = await self._open(node)
         except KafkaError:
             node.not_before = self._runtime.now() + node.backoff.next()
             raise
-        node.backoff.reset()
-        if self._closed or self._nodes.get(node.address) is not node:
+        finally:
+            node.opening.discard(scope)
+        if connection is not None:
+            node.backoff.reset()
+            if not scope.cancel_called and not self._closed and self._nodes.get(node.address) is node:
+                return connection
             connection.close()  # nobody would close it later
-            raise BrokerUnreachableError(f"Broker {node.address} is not used any more.", address=node.address)
-        return connection
+        raise self._not_used(node)
+
+    def _not_used(self, node: _Node) -> BrokerUnreachableError:
+        return BrokerUnreachableError(f"Broker {node.address} is not used any more.", address=node.address)
 
     async def _open(self, node: _Node) -> Connection:
         """Connect, log in, and ask for the API versions: once, until the broker may be another release."""

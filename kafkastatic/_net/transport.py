@@ -21,6 +21,9 @@ class FrameProtocol(asyncio.BufferedProtocol):
     Args:
         on_frame: called with each whole frame, without its length prefix.
         on_lost: called once, when the stream has ended, with the reason where there is one.
+
+    Attributes:
+        received: how many bytes have come in.
     """
 
     def __init__(self, on_frame: Callable[[bytearray], None], on_lost: Callable[[Exception | None], None]) -> None:
@@ -33,6 +36,7 @@ class FrameProtocol(asyncio.BufferedProtocol):
         self._transport: asyncio.BaseTransport | None = None
         self._error: Exception | None = None
         self.closed: asyncio.Event = asyncio.Event()
+        self.received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -41,6 +45,7 @@ class FrameProtocol(asyncio.BufferedProtocol):
         return self._room[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
+        self.received += nbytes
         self._filled += nbytes
         if self._filled < len(self._room):
             return

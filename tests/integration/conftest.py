@@ -111,7 +111,8 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Real
 def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
     """Three 4.4.0 brokers for the whole session: who stops one starts it again. Topics and groups of your own."""
     _demand_kafka()
-    cluster = RealCluster()
+    quick_to_judge = {"broker.session.timeout.ms": 5_000, "broker.heartbeat.interval.ms": 500}
+    cluster = RealCluster(settings=quick_to_judge)
     request.config.stash.setdefault(_brokers, []).extend(cluster.brokers)
     try:
         yield cluster.start()

@@ -304,6 +304,86 @@ async def test_a_server_that_is_no_kafka_is_said_to_be_none(words: bytes, messag
         await broker.until(lambda: not broker.peers)
 
 
+# ── brokers that hang ──
+
+
+@asynccontextmanager
+async def two_brokers(**options: Any) -> AsyncGenerator[tuple[ScriptedBroker, ScriptedBroker, Pool]]:
+    """Two brokers of one cluster, NODE and NODE + 1, both connected."""
+    async with ScriptedBroker() as one, ScriptedBroker() as two:
+        async with pool_of(one.address, two.address, runtime=Ordered(), **options) as pool:
+            pool.update([Broker(NODE, one.host, one.port), Broker(NODE + 1, two.host, two.port)])
+            for node in (NODE, NODE + 1):
+                await pool.ensure(node)
+            yield one, two, pool
+        await one.until(lambda: not one.peers)
+        await two.until(lambda: not two.peers)
+
+
+@pytest.mark.asyncio
+async def test_a_broker_that_does_not_answer_is_not_waited_for_alone() -> None:
+    """Another one is asked beside it, soon; the next question goes to that one at once."""
+    async with two_brokers() as (one, two, pool):
+        holds = {broker.address: broker.hold("Metadata") for broker in (one, two)}
+        asked = asyncio.create_task(pool.request_any(METADATA, timeout=60))
+        await asyncio.wait([asyncio.create_task(broker.received("Metadata")) for broker in (one, two)])
+        frozen, other = (one, two) if one.calls[-1].api == "Metadata" else (two, one)
+        holds[other.address].release()
+        async with asyncio.timeout(PATIENCE):
+            assert (await asked)[1] == other.address
+            frozen_asked = len(frozen.of("Metadata"))
+            assert (await pool.request_any(METADATA, timeout=60))[1] == other.address
+        assert len(frozen.of("Metadata")) == frozen_asked
+        holds[frozen.address].release()
+
+
+@pytest.mark.asyncio
+async def test_brokers_that_all_hang_are_waited_for_until_the_time_is_over() -> None:
+    async with two_brokers() as (one, two, pool):
+        holds = [broker.hold("Metadata") for broker in (one, two)]
+        with pytest.raises(BrokerUnreachableError) as caught:
+            await pool.request_any(METADATA, timeout=0.8)
+        assert all(f"{broker.address} did not answer Metadata" in str(caught.value) for broker in (one, two))
+        for hold in holds:
+            hold.release()
+
+
+@pytest.mark.asyncio
+async def test_the_slowest_answer_counts_when_the_others_fail() -> None:
+    """The first one is late, the second one refuses the connection."""
+    async with two_brokers() as (one, two, pool):
+        one.delay("Metadata", 0.7)
+        two.drop_connection("Metadata", times=9)
+        two.delay("ApiVersions", 0.7)
+        assert (await pool.request_any(METADATA, timeout=PATIENCE))[1] == one.address
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_a_broker_that_left_the_cluster_is_told_at_once() -> None:
+    """Although it is a bootstrap server too, and whether it is asked, connected to, or next in line for that."""
+    async with two_brokers() as (one, two, pool):
+        one.hold("Heartbeat")
+        asked = asyncio.create_task(pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=60))
+        await one.received("Heartbeat")
+        async with asyncio.timeout(PATIENCE):
+            pool.update([Broker(NODE + 1, two.host, two.port)])
+            with pytest.raises(BrokerUnreachableError):
+                await asked
+            await one.until(lambda: not one.peers)
+
+            pool.update([Broker(NODE, one.host, one.port), Broker(NODE + 1, two.host, two.port)])
+            one.hold("ApiVersions")
+            opening = asyncio.create_task(pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=60))
+            await one.received("ApiVersions", 2)
+            behind = asyncio.create_task(pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=60))
+            await asyncio.sleep(0)
+            pool.update([Broker(NODE + 1, two.host, two.port)])
+            for waiting in (opening, behind):
+                with pytest.raises(BrokerUnreachableError, match="not used any more"):
+                    await waiting
+        assert len(one.of("ApiVersions")) == 2
+
+
 # ── the end ──
 
 
