@@ -159,7 +159,7 @@ class MetadataDriver:
         """
         began = now = self._runtime.now()
         aged = began + self._config.metadata_max_age_ms / 1000
-        while not self._wanted.is_set() and now < aged and not self._pool.silence():
+        while not self._pool.silence() and not self._wanted.is_set() and now < aged:
             # Requests that begin meanwhile are due no sooner than that.
             with anyio.CancelScope(deadline=min(aged, now + PATIENCE, self._pool.next_silence())):
                 await self._wanted.wait()

@@ -6,38 +6,28 @@ must be quick. Per broker there is one connection for each `Role`, opened when i
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from ssl import SSLCertVerificationError, SSLError
 from typing import Generic
 
 import anyio
 import attrs
 
-from kafkastatic._net import tls
-from kafkastatic._net.auth import Login
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.connection import Connection
+from kafkastatic._net.opening import Node, Opener, Role, Versions
 from kafkastatic._net.silence import Silence
-from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.framing import decode_response
-from kafkastatic._protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkastatic._protocol.primitives import R, Request
 from kafkastatic._protocol.versions import negotiate
 from kafkastatic._runtime import Runtime
-from kafkastatic._version import __version__
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import (
     AuthenticationError,
     BrokerUnreachableError,
     KafkaError,
     KafkaTimeoutError,
-    ProtocolError,
 )
 from kafkastatic.types import Broker
-
-Versions = Mapping[int, tuple[int, int]]
 
 HEDGE = 0.5
 """Seconds after which a broker that any other could stand in for is not waited for alone."""
@@ -49,57 +39,10 @@ PARKED_PATIENCE = 10.0
 _FETCH = 1
 _CLIENTS_WAIT = 8
 """From this version of Fetch on, which came with Kafka 2.0, brokers answer at once and leave the waiting to clients."""
-SESSION_SHARE = 0.85
-"""The share of a connection's lifetime, where the broker sets one, after which another one takes its place."""
 
-
-class Role(enum.Enum):
-    """What a connection is for."""
-
-    FETCH = "fetch"  # long polls
-    JOIN = "join"  # JoinGroup and SyncGroup, parked for as long as a rebalance takes
-    SLOW = "slow"  # whatever else may wait long: creating topics, acks=all
-    QUICK = "quick"  # heartbeats, commits, lookups
-
-
-@attrs.define(eq=False)
-class _Node:
-    """A broker, or a bootstrap server, at one address."""
-
-    host: str
-    port: int
-    backoff: Backoff
-    advertised_by: str | None = None
-    versions: Versions | None = None
-    connections: dict[Role, Connection] = attrs.field(factory=dict[Role, Connection])
-    locks: dict[Role, anyio.Lock] = attrs.field(factory=dict[Role, anyio.Lock])
-    asking: anyio.Lock = attrs.field(factory=anyio.Lock)
-    opening: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
-    departures: int = 0  # how often it left the cluster
-    logging_in: set[Connection] = attrs.field(factory=set[Connection])
-    served: bool = False  # whether it has ever answered a request that is not part of connecting
-    not_before: float = 0.0
-    silent: bool = False  # it has left a request unanswered for too long, and answered none since
-
-    @property
-    def address(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    @property
-    def alive(self) -> bool:
-        return any(connection.alive for connection in (*self.connections.values(), *self.logging_in))
-
-    def received(self, role: Role) -> int:
-        connection = self.connections.get(role)
-        return connection.received if connection else 0
-
-    def leave(self) -> None:
-        """The cluster does not count it as one of its own any more: whoever waits for it waits in vain."""
-        self.departures += 1
-        for scope in self.opening:
-            scope.cancel()
-        for connection in self.connections.values():
-            connection.close()
+_AS_SASL_DOES = (
+    "as a listener with SASL does to a client that does not log in (security_protocol SASL_PLAINTEXT or SASL_SSL)"
+)
 
 
 @attrs.define
@@ -133,14 +76,12 @@ class Pool:
         self._config = config
         self._runtime = runtime
         self._on_throttle = on_throttle
-        self._refused = refused
-        self._tls = tls.context(config)
-        self._login = Login(config, runtime) if config.sasl else None
-        self._nodes: dict[str, _Node] = {}
+        self._opener = Opener(config, runtime, refused)
+        self._nodes: dict[str, Node] = {}
         self._addresses: dict[int, str] = {}
         self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
         self._closed = False
-        self._silence: Silence[_Node] = Silence(PATIENCE)
+        self._silence: Silence[Node] = Silence(PATIENCE)
 
     # ── requests ──
 
@@ -180,7 +121,7 @@ class Pool:
         """Until when `silence` need not be asked again, if no request begins meanwhile."""
         return self._silence.next_look()
 
-    def _waiting(self, node: _Node, role: Role, expected: float = 0.0) -> AbstractContextManager[None]:
+    def _waiting(self, node: Node, role: Role, expected: float = 0.0) -> AbstractContextManager[None]:
         patience = PATIENCE if role in (Role.FETCH, Role.QUICK) else PARKED_PATIENCE
         return self._silence.waiting(node, self._runtime.now(), expected, patience, lambda: node.received(role))
 
@@ -219,7 +160,7 @@ class Pool:
     async def _run(
         self,
         race: _Race[R],
-        node: _Node,
+        node: Node,
         request: Request[R],
         timeout: float,
         cap: int | None,
@@ -260,14 +201,14 @@ class Pool:
             await self._connection(node, role)
         return node.versions or {}
 
-    def _known(self, node_id: int) -> _Node:
+    def _known(self, node_id: int) -> Node:
         address = self._addresses.get(node_id)
         if address is None:
             name = f"broker {node_id}"
             raise BrokerUnreachableError(f"The cluster's metadata does not name {name}.", address=name)
         return self._nodes[address]
 
-    def _candidates(self) -> list[_Node]:
+    def _candidates(self) -> list[Node]:
         known = list(dict.fromkeys(self._nodes[address] for address in self._addresses.values()))
         others = [node for node in self._bootstrap if node not in known]
         if known and self._config.metadata_recovery_strategy == "none":
@@ -287,10 +228,10 @@ class Pool:
             f"No broker answered: {reasons or 'the time ran out'}.",
             address=names,
             remedy="Check bootstrap_servers, and that this machine can reach them"
-            + (" and speaks TLS to a TLS listener." if self._tls is not None else "."),
+            + (" and speaks TLS to a TLS listener." if self._config.tls else "."),
         )
 
-    async def _request(self, node: _Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
+    async def _request(self, node: Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
         deadline = self._runtime.now() + timeout
         what = f"No connection to {node.address}"
         try:
@@ -306,14 +247,14 @@ class Pool:
         try:
             answer = await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
         except BrokerUnreachableError as error:
-            if connection.hung_up and not node.served and self._login is None:
+            if connection.hung_up and not node.served and not self._config.sasl:
                 error.args = (f"{error.args[0].rstrip('.')} upon the first request, {_AS_SASL_DOES}.",)
             raise
         node.served = True
         self._heed_throttle(node, role, connection, getattr(answer, "throttle_time_ms", 0))
         return answer
 
-    def _heed_throttle(self, node: _Node, role: Role, connection: Connection, throttle_ms: int) -> None:
+    def _heed_throttle(self, node: Node, role: Role, connection: Connection, throttle_ms: int) -> None:
         """Be silent on a connection for as long as its broker says; brokers before 2.0 have waited themselves."""
         if throttle_ms > 0 and (node.versions or {}).get(_FETCH, (0, 0))[1] >= _CLIENTS_WAIT:
             connection.throttled_until = self._runtime.now() + throttle_ms / 1000
@@ -354,12 +295,12 @@ class Pool:
             node.advertised_by = advertised_by
         self._addresses[broker.node_id] = node.address
 
-    def _node(self, host: str, port: int) -> _Node:
+    def _node(self, host: str, port: int) -> Node:
         address = f"{host}:{port}"
         if address not in self._nodes:
             config = self._config
             backoff = Backoff(config.reconnect_backoff_ms, config.reconnect_backoff_max_ms, self._runtime.random)
-            self._nodes[address] = _Node(host, port, backoff)
+            self._nodes[address] = Node(host, port, backoff)
         return self._nodes[address]
 
     def abandon(self, role: Role) -> None:
@@ -380,7 +321,7 @@ class Pool:
 
     # ── connections ──
 
-    async def _connection(self, node: _Node, role: Role) -> Connection:
+    async def _connection(self, node: Node, role: Role) -> Connection:
         connection = node.connections.get(role)
         if connection is not None and connection.alive and not self._worn(connection):
             return connection
@@ -400,7 +341,7 @@ class Pool:
         """Whether the broker will soon refuse to serve it, and nobody waits for an answer on it."""
         return connection.worn_at <= self._runtime.now() and not connection.in_flight
 
-    async def _open_when_allowed(self, node: _Node) -> Connection:
+    async def _open_when_allowed(self, node: Node) -> Connection:
         if self._closed:
             raise BrokerUnreachableError("The consumer is closed.", address=node.address)
         scope = anyio.CancelScope()
@@ -409,7 +350,7 @@ class Pool:
         try:
             with scope:
                 await anyio.sleep(max(node.not_before - self._runtime.now(), 0))
-                connection = await self._open(node)
+                connection = await self._opener.open(node)
         except KafkaError:
             node.not_before = self._runtime.now() + node.backoff.next()
             raise
@@ -422,117 +363,11 @@ class Pool:
             connection.close()  # nobody would close it later
         raise self._not_used(node)
 
-    def _not_used(self, node: _Node) -> BrokerUnreachableError:
+    def _not_used(self, node: Node) -> BrokerUnreachableError:
         return BrokerUnreachableError(f"Broker {node.address} is not used any more.", address=node.address)
 
-    async def _open(self, node: _Node) -> Connection:
-        """Connect, log in, and ask for the API versions: once, until the broker may be another release."""
-        setup = self._config.socket_connection_setup_timeout_ms / 1000
-        connection: Connection | None = None
-        try:
-            with anyio.fail_after(setup):
-                connection = await self._dial(node)
-                async with node.asking:
-                    if not node.alive:
-                        node.versions = await _ask_versions(connection, setup)
-                    node.logging_in.add(connection)
-                if self._login is not None:
-                    lifetime = await self._login.log_in(connection, node.versions or {}, setup)
-                    connection.worn_at = self._runtime.now() + SESSION_SHARE * lifetime
-        except TimeoutError:
-            error = self._unreachable(node, f"no answer within {setup:.3g} s", None)
-        except KafkaError as caught:
-            error = self._unreachable(node, str(caught.args[0]), None) if caught.retriable else caught
-        except OSError as caught:
-            error = self._unreachable(node, _reason(caught), caught)
-        except BaseException:
-            if connection is not None:
-                connection.close()
-            raise
-        else:
-            return connection
-        finally:
-            if connection is not None:
-                node.logging_in.discard(connection)
-        if connection is not None:
-            connection.close()
-        if isinstance(error, AuthenticationError):
-            self._refused(error)
-        raise error
 
-    async def _dial(self, node: _Node) -> Connection:
-        """The first of the host's addresses that takes a connection."""
-        last: OSError = OSError("the name has no address")
-        for address in await self._runtime.resolve(node.host, node.port):
-            connection = Connection(node.address, self._config.client_id)
-            try:
-                transport, _ = await self._runtime.connect(
-                    connection.factory,
-                    address,
-                    node.port,
-                    ssl=self._tls,
-                    server_hostname=node.host.strip("[]"),
-                )
-            except OSError as error:
-                last = error
-                continue
-            connection.attach(transport)
-            return connection
-        raise last
-
-    def _unreachable(self, node: _Node, reason: str, cause: OSError | None) -> BrokerUnreachableError:
-        remedy = "Check the address and that a broker listens there."
-        if node.advertised_by:
-            remedy = "Check the broker's advertised.listeners: this machine must be able to reach them."
-        elif isinstance(cause, SSLCertVerificationError):
-            remedy = "Name the CA of the broker's certificate as ssl_cafile, and use a host name that it is made for."
-        elif self._tls is not None:
-            remedy = "Check the address, and that the listener there speaks TLS."
-        error = BrokerUnreachableError(
-            f"Cannot use broker {node.address}: {reason.rstrip('.')}"
-            + (f" (the address that {node.advertised_by} advertises)" if node.advertised_by else "")
-            + ".",
-            address=node.address,
-            advertised_by=node.advertised_by,
-            remedy=remedy,
-        )
-        error.retriable = not isinstance(cause, SSLCertVerificationError)
-        error.__cause__ = cause
-        return error
-
-
-_AS_SASL_DOES = (
-    "as a listener with SASL does to a client that does not log in (security_protocol SASL_PLAINTEXT or SASL_SSL)"
-)
-
-
-async def _ask_versions(connection: Connection, timeout: float) -> Versions:
-    """Which API versions a broker serves.
-
-    A broker that does not know our version of ApiVersions answers UNSUPPORTED_VERSION in version 0 (KIP-511).
-    """
-    request = ApiVersionsRequest(client_software_name="kafkastatic", client_software_version=__version__)
-    version = ApiVersionsRequest.MAX_VERSION
-    while True:
-        frame = await connection.exchange(request, version, timeout)
-        if int.from_bytes(frame[4:6], "big") == codes.UNSUPPORTED_VERSION:
-            answer = decode_response(request, frame, 0)
-            offered = _ranges(answer).get(ApiVersionsRequest.API_KEY, (0, 0))[1]
-            if offered >= version:
-                raise ProtocolError(f"{connection.address} refuses the versions of ApiVersions that it offers.")
-            version = offered
-            continue
-        answer = decode_response(request, frame, version)
-        if answer.error_code != codes.NONE:
-            raise ProtocolError(f"{connection.address} answered ApiVersions with error {answer.error_code}.")
-        return _ranges(answer)
-
-
-def _ranges(answer: ApiVersionsResponse) -> dict[int, tuple[int, int]]:
-    return {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
-
-
-def _rotated(nodes: list[_Node], random: float) -> list[_Node]:
+def _rotated(nodes: list[Node], random: float) -> list[Node]:
     start = int(random * len(nodes))
     return nodes[start:] + nodes[:start]
 
@@ -540,11 +375,3 @@ def _rotated(nodes: list[_Node], random: float) -> list[_Node]:
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host, int(port)
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, SSLCertVerificationError):
-        return f"TLS failed: {error.reason}, {error.verify_message}"
-    if isinstance(error, SSLError):
-        return f"TLS failed: {error.reason or error}"
-    return error.strerror or str(error) or type(error).__name__
