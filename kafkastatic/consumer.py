@@ -316,12 +316,15 @@ class Consumer(Generic[K, V]):
             handler: an async function, or a plain one, which is called in a worker thread and cannot be cancelled.
             ordering: `"partition"`, one record of a partition at a time, or `"key"`: records of a partition side by
                 side, but for those with equal keys, which keep their order; those without a key have none.
-            concurrency: how many records are handled at a time, over all partitions.
+            concurrency: how many records are handled at a time, over all partitions. By key, a partition has
+                `max_poll_records` at most that are begun and not done.
             on_error: what to do with a record whose handler, or deserialiser, raises: `"raise"`, `"skip"` it, `Retry`
                 it, or write it to a `DeadLetter` topic.
 
         Raises:
-            HandlerError: the handler raised. Nothing from that record on is committed; the position is before it.
+            ConfigError: if an argument is wrong.
+            IllegalStateError: if the consumer is not started, or another task takes its records.
+            HandlerError: the handler raised, or its dead letter could not be written. Nothing from that record on is committed; the position is before it.
             MaxPollExceededError: it was at work on one record for longer than `max_poll_interval_ms`.
             KafkaError: as iteration.
         """

@@ -238,6 +238,10 @@ class DeadLetter:
     Key, value and headers are the record's own, as bytes; headers named `kafkastatic.*` say where it came from and what
     the handler raised. The record counts as done when all in-sync replicas have it.
 
+    Headers: `kafkastatic.topic`, `.partition`, `.offset`, `.timestamp`, `.group`, `.error.class`, `.error.message`: text,
+    the last two of 1024 bytes at most. The dead letter's time is that of the failure. If it cannot be written within
+    `default_api_timeout_ms`, `run` ends with `HandlerError` and the record is not committed.
+
     Attributes:
         topic: where to; it has to exist, and its partitions need not be as many.
     """

@@ -525,8 +525,9 @@ async def test_a_deserialiser_that_raises_is_treated_as_the_handler(on_error: An
         broker.append("orders", 0, b"0", b"one", b"2")
         async with running(broker, desk, options={"value_deserializer": int}, on_error=on_error) as (_, task):
             if on_error == "raise":
-                with pytest.raises(DeserializationError, match="orders-0 offset 1: the deserializer raised ValueError"):
+                with pytest.raises(DeserializationError, match="orders-0 offset 1: the deserializer raised") as caught:
                     await asyncio.wait_for(task, PATIENCE)
+                assert isinstance(caught.value.__cause__, ValueError)
             else:
                 await eventually(lambda: desk.done == [(0, 0), (0, 2)])
         assert committed(broker) == {0: 1 if on_error == "raise" else 3}
