@@ -37,10 +37,11 @@ from kafkastatic.types import (
     OffsetAndMetadata,
     OffsetAndTimestamp,
     OnError,
+    Ordering,
     RebalanceListener,
     TopicPartition,
 )
-from kafkastatic.worker import Ordering, Run
+from kafkastatic.worker import Run
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -76,6 +77,9 @@ class Batch(Generic[K, V]):
 
 class Consumer(Generic[K, V]):
     """Reads topics, as a member of a group or on its own.
+
+    Calls about partitions raise `IllegalStateError` where those are not assigned; what asks the brokers raises
+    `KafkaTimeoutError` after `default_api_timeout_ms`; and whatever ended the consumer is raised by every later call.
 
     Args:
         topics: what to subscribe to; `subscribe()` and `assign()` can say it later.
@@ -324,7 +328,8 @@ class Consumer(Generic[K, V]):
         Raises:
             ConfigError: if an argument is wrong.
             IllegalStateError: if the consumer is not started, or another task takes its records.
-            HandlerError: the handler raised, or its dead letter could not be written. Nothing from that record on is committed; the position is before it.
+            HandlerError: the handler raised, or its dead letter could not be written. Nothing from that record on is
+                committed; the position is before it.
             MaxPollExceededError: it was at work on one record for longer than `max_poll_interval_ms`.
             KafkaError: as iteration.
         """
@@ -584,6 +589,8 @@ class Consumer(Generic[K, V]):
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read these partitions, whatever a group does. Offsets can still be committed if there is a `group_id`.
+
+        What is consumed of partitions that are given up by this is committed; handlers at work on them are cancelled.
 
         Raises:
             IllegalStateError: if topics are subscribed to.
