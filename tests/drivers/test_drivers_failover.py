@@ -11,7 +11,7 @@ import pytest
 
 from kafkastatic import RebalanceListener
 from kafkastatic.types import TopicPartition
-from tests.drivers.world import AT_ONCE, consumer_of, in_the_group, tasks_left
+from tests.drivers.world import AT_ONCE, TP, consumer_of, in_the_group, tasks_left
 from tests.support.scripted_broker import APIS, NODE, Call, ScriptedBroker
 
 NOTICED = 1.5 + AT_ONCE
@@ -149,6 +149,20 @@ async def test_a_member_that_starts_does_not_wait_for_a_coordinator_that_left() 
             await starting
             assert await consumer.assigned() == {TopicPartition("orders", 0), TopicPartition("orders", 1)}
             await consumer.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_coordinator_that_leaves_a_request_unanswered_is_looked_up_again() -> None:
+    """It is still of the cluster, though the group is another one's by now."""
+    async with cluster() as (scene, first, second):
+        consumer = consumer_of(first, request_timeout_ms=300)
+        await in_the_group(consumer, first)
+        first.hold("OffsetFetch")
+        second.committed["orders", 0] = 7
+        scene.coordinator = OTHER
+        async with asyncio.timeout(NOTICED):
+            assert await consumer.committed(TP) == 7
+        await consumer.aclose(timeout=0.3)
 
 
 @pytest.mark.asyncio
