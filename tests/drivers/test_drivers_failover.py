@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -163,6 +164,37 @@ async def test_a_coordinator_that_leaves_a_request_unanswered_is_looked_up_again
         async with asyncio.timeout(NOTICED):
             assert await consumer.committed(TP) == 7
         await consumer.aclose(timeout=0.3)
+
+
+@pytest.mark.asyncio
+async def test_a_cluster_that_is_slow_is_not_left_for_another_one(caplog: pytest.LogCaptureFixture) -> None:
+    """The bootstrap server leads elsewhere by now; no connection is lost, and the member stays what it is."""
+    caplog.set_level(logging.WARNING, "kafkastatic")
+
+    def another(call: Call) -> Any:
+        answer: Any = front._metadata(call)
+        answer.cluster_id = "another"
+        return answer
+
+    async with cluster() as (scene, first, second), ScriptedBroker(PARTITIONS) as front:
+        front.advertised = (first.host, first.port)
+        front.on("Metadata", scene._metadata)
+        consumer = consumer_of(front)
+        await in_the_group(consumer, first)
+        who, connections = consumer.membership, len(front.of("ApiVersions"))
+        front.advertised = None
+        front.on("Metadata", another)
+        for broker in (first, second):
+            broker.delay("Metadata", 1.4)
+        first.topics["new"] = 1
+        async with asyncio.timeout(2 * NOTICED):
+            assert await consumer.end_offsets([TopicPartition("new", 0)])  # which takes new metadata
+        first.append("orders", 0, b"a")
+        assert (await consumer.getone()).value == b"a"
+        assert consumer.membership == who
+        assert len(front.of("ApiVersions")) == connections
+        assert "rebootstrap" not in caplog.text
+        await consumer.aclose()
 
 
 @pytest.mark.asyncio

@@ -670,6 +670,30 @@ async def test_where_no_known_broker_answers_the_bootstrap_servers_are_asked() -
 
 
 @pytest.mark.asyncio
+async def test_brokers_that_are_slow_are_not_taken_for_gone() -> None:
+    """A bootstrap server, which may lead elsewhere by now, is not even connected to."""
+    async with ScriptedBroker() as front, two_brokers() as (one, two, pool):
+        pool._bootstrap = [pool._node(front.host, front.port), *pool._bootstrap]
+        for broker in (one, two):
+            broker.delay("Metadata", 1.4)
+        _, address = await pool.request_any(METADATA, timeout=30)
+        assert address in (one.address, two.address)
+        assert front.calls == []
+
+
+@pytest.mark.asyncio
+async def test_without_recovery_brokers_that_hang_are_all_that_is_asked_too() -> None:
+    options: dict[str, Any] = {"metadata_recovery_strategy": "none", "runtime": Ordered()}
+    async with ScriptedBroker() as front, ScriptedBroker() as known, pool_of(front.address, **options) as pool:
+        pool.update([Broker(NODE, known.host, known.port)])
+        hold = known.hold("Metadata")
+        with pytest.raises(BrokerUnreachableError, match="did not answer Metadata"):
+            await pool.request_any(METADATA, timeout=0.7)
+        hold.release()
+        assert front.calls == []
+
+
+@pytest.mark.asyncio
 async def test_without_recovery_the_known_brokers_are_all_that_is_asked() -> None:
     options: dict[str, Any] = {"metadata_recovery_strategy": "none", "runtime": Ordered()}
     async with ScriptedBroker() as front, pool_of(front.address, **options) as pool:
