@@ -3,7 +3,7 @@
 from kafkastatic import errors, identity
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._version import __version__
-from kafkastatic.config import ConsumerConfig
+from kafkastatic.config import ConsumerConfig, ConsumerOptions
 from kafkastatic.consumer import Batch, Consumer
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
 from kafkastatic.types import (
@@ -14,8 +14,11 @@ from kafkastatic.types import (
     MemberSubscription,
     OffsetAndMetadata,
     OffsetAndTimestamp,
+    OnError,
+    Ordering,
     RebalanceListener,
     Retry,
+    Secret,
     TopicPartition,
 )
 
@@ -24,6 +27,7 @@ __all__ = [
     "Batch",
     "Consumer",
     "ConsumerConfig",
+    "ConsumerOptions",
     "ConsumerRecord",
     "DeadLetter",
     "FencedInstanceIdError",
@@ -33,8 +37,11 @@ __all__ = [
     "Membership",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
+    "OnError",
+    "Ordering",
     "RebalanceListener",
     "Retry",
+    "Secret",
     "TopicPartition",
     "__version__",
     "errors",

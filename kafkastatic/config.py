@@ -323,7 +323,7 @@ class ConsumerConfig:
             key = name.replace(".", "_")
             if key not in known:
                 close = difflib.get_close_matches(key, [*known, *_ARGUMENTS], n=1)
-                hint = f"Did you mean {close[0]!r}?" if close else "See docs for the options."
+                hint = f"Did you mean {close[0]!r}?" if close else "See docs/configuration.md for the options."
                 if key in _ARGUMENTS:
                     hint = f"{key} is an argument of Consumer itself."
                 raise ConfigError(f"{name!r} is not an option of the consumer.", remedy=hint)

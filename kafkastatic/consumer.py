@@ -37,10 +37,11 @@ from kafkastatic.types import (
     OffsetAndMetadata,
     OffsetAndTimestamp,
     OnError,
+    Ordering,
     RebalanceListener,
     TopicPartition,
 )
-from kafkastatic.worker import Ordering, Run
+from kafkastatic.worker import Run
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -76,6 +77,9 @@ class Batch(Generic[K, V]):
 
 class Consumer(Generic[K, V]):
     """Reads topics, as a member of a group or on its own.
+
+    Calls about partitions raise `IllegalStateError` where those are not assigned; what asks the brokers raises
+    `KafkaTimeoutError` after `default_api_timeout_ms`; and whatever ended the consumer is raised by every later call.
 
     Args:
         topics: what to subscribe to; `subscribe()` and `assign()` can say it later.
@@ -316,12 +320,16 @@ class Consumer(Generic[K, V]):
             handler: an async function, or a plain one, which is called in a worker thread and cannot be cancelled.
             ordering: `"partition"`, one record of a partition at a time, or `"key"`: records of a partition side by
                 side, but for those with equal keys, which keep their order; those without a key have none.
-            concurrency: how many records are handled at a time, over all partitions.
+            concurrency: how many records are handled at a time, over all partitions. By key, a partition has
+                `max_poll_records` at most that are begun and not done.
             on_error: what to do with a record whose handler, or deserialiser, raises: `"raise"`, `"skip"` it, `Retry`
                 it, or write it to a `DeadLetter` topic.
 
         Raises:
-            HandlerError: the handler raised. Nothing from that record on is committed; the position is before it.
+            ConfigError: if an argument is wrong.
+            IllegalStateError: if the consumer is not started, or another task takes its records.
+            HandlerError: the handler raised, or its dead letter could not be written. Nothing from that record on is
+                committed; the position is before it.
             MaxPollExceededError: it was at work on one record for longer than `max_poll_interval_ms`.
             KafkaError: as iteration.
         """
@@ -581,6 +589,8 @@ class Consumer(Generic[K, V]):
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read these partitions, whatever a group does. Offsets can still be committed if there is a `group_id`.
+
+        What is consumed of partitions that are given up by this is committed; handlers at work on them are cancelled.
 
         Raises:
             IllegalStateError: if topics are subscribed to.

@@ -34,7 +34,7 @@
     ├── RecordError                         one record or batch cannot be delivered; .topic .partition .offset
     │   ├── CorruptRecordError
     │   ├── DeserializationError
-    │   └── HandlerError                    the handler of `run` raised, or could not end; .__cause__
+    │   └── HandlerError                    the handler of `run` raised, or its dead letter failed; .__cause__
     ├── MaxPollExceededError                one record took longer than max_poll_interval_ms
     ├── UnsupportedCodecError               no such compression codec
     └── IllegalStateError                   the call does not fit the consumer's state
@@ -190,16 +190,22 @@ class FencedInstanceIdError(FencedError):
 
 
 class FencedMemberEpochError(FencedError):
+    """The member epoch is not the group's (KIP-848 groups only)."""
+
     code = 110
     name = "FENCED_MEMBER_EPOCH"
 
 
 class UnreleasedInstanceIdError(FencedError):
+    """Another member holds the instance id, and keeps it (KIP-848 groups only)."""
+
     code = 111
     name = "UNRELEASED_INSTANCE_ID"
 
 
 class StaleMemberEpochError(FencedError):
+    """A commit under a member epoch that has passed (KIP-848 groups only)."""
+
     code = 113
     name = "STALE_MEMBER_EPOCH"
 
@@ -274,22 +280,30 @@ class UnsupportedVersionError(BrokerError, ConfigError):
 
 
 class UnknownMemberIdError(BrokerError):
+    """The coordinator does not know this member id."""
+
     code = 25
     name = "UNKNOWN_MEMBER_ID"
 
 
 class IllegalGenerationError(BrokerError):
+    """The group is in another generation."""
+
     code = 22
     name = "ILLEGAL_GENERATION"
 
 
 class RebalanceInProgressError(BrokerError):
+    """The group is rebalancing."""
+
     code = 27
     name = "REBALANCE_IN_PROGRESS"
     retriable = True
 
 
 class GroupMaxSizeReachedError(BrokerError):
+    """The group is full (`group.max.size`)."""
+
     code = 81
     name = "GROUP_MAX_SIZE_REACHED"
     fatal = True
@@ -301,6 +315,8 @@ class GroupMaxSizeReachedError(BrokerError):
 
 
 class InconsistentGroupProtocolError(BrokerError):
+    """No assignor is shared with the members of the group."""
+
     code = 23
     name = "INCONSISTENT_GROUP_PROTOCOL"
     fatal = True
@@ -312,6 +328,8 @@ class InconsistentGroupProtocolError(BrokerError):
 
 
 class InvalidSessionTimeoutError(BrokerError):
+    """`session_timeout_ms` is outside the broker's bounds."""
+
     code = 26
     name = "INVALID_SESSION_TIMEOUT"
     fatal = True
@@ -321,6 +339,8 @@ class InvalidSessionTimeoutError(BrokerError):
 
 
 class InvalidGroupIdError(BrokerError):
+    """The broker does not take this `group_id`."""
+
     code = 24
     name = "INVALID_GROUP_ID"
     fatal = True
@@ -366,6 +386,8 @@ class LogTruncationError(OffsetOutOfRangeError):
 
 
 class UnknownTopicOrPartitionError(BrokerError):
+    """The topic or the partition does not exist."""
+
     code = 3
     name = "UNKNOWN_TOPIC_OR_PARTITION"
     retriable = True
@@ -373,12 +395,16 @@ class UnknownTopicOrPartitionError(BrokerError):
 
 
 class TopicAuthorizationFailedError(BrokerError):
+    """This principal may not read the topic."""
+
     code = 29
     name = "TOPIC_AUTHORIZATION_FAILED"
     remedy = "Grant this principal READ and DESCRIBE on the topic."
 
 
 class GroupAuthorizationFailedError(BrokerError):
+    """This principal may not be in the group."""
+
     code = 30
     name = "GROUP_AUTHORIZATION_FAILED"
     fatal = True
@@ -512,7 +538,10 @@ class DeserializationError(RecordError):
 
 
 class HandlerError(RecordError):
-    """The handler of `run` raised; the `__cause__` is what it raised. Nothing past the record is committed."""
+    """The handler of `run` raised, or the dead letter for its record could not be written; the `__cause__` says which.
+
+    Nothing from the record on is committed.
+    """
 
 
 class MaxPollExceededError(KafkaError):

@@ -238,6 +238,10 @@ class DeadLetter:
     Key, value and headers are the record's own, as bytes; headers named `kafkastatic.*` say where it came from and what
     the handler raised. The record counts as done when all in-sync replicas have it.
 
+    Headers: `kafkastatic.topic`, `.partition`, `.offset`, `.timestamp`, `.group`, `.error.class`, `.error.message`: all
+    text, the last two of 1024 bytes at most. The dead letter's time is that of the failure. If it cannot be written within
+    `default_api_timeout_ms`, `run` ends with `HandlerError` and the record is not committed.
+
     Attributes:
         topic: where to; it has to exist, and its partitions need not be as many.
     """
@@ -273,6 +277,9 @@ class Retry:
         if self.then not in ("raise", "skip") and not isinstance(self.then, DeadLetter):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigError(f"Retry takes 'raise', 'skip' or a DeadLetter for then, got {self.then!r}.")
 
+
+Ordering = Literal["partition", "key"]
+"""What `run` keeps in order: the records of a partition, or those of a partition with the same key."""
 
 OnError = Literal["raise", "skip"] | Retry | DeadLetter
 """What happens to a record whose handler raises."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
-from typing import Literal
 
 import anyio
 import anyio.lowlevel
@@ -22,9 +21,8 @@ from kafkastatic._drivers.handout import LONGEST_RUN
 from kafkastatic._fetch.frontier import Progress
 from kafkastatic._fetch.positions import Held, PartitionState
 from kafkastatic.errors import KafkaError, RecordError
-from kafkastatic.types import TopicPartition
+from kafkastatic.types import Ordering, TopicPartition
 
-Ordering = Literal["partition", "key"]
 Status = TaskStatus[frozenset[TopicPartition]]
 
 _calling: ContextVar[object] = ContextVar("kafkastatic.run", default=None)

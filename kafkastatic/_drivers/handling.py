@@ -111,7 +111,8 @@ class Handling:
 
     async def _give_up(self, record: Record, error: Exception) -> None:
         if self._then == "raise":
-            raise _named(record, error, f"the handler raised {type(error).__name__}: {error}.") from error
+            named = _named(record, error, f"the handler raised {type(error).__name__}: {error}.")
+            raise named from error.__cause__ if named is error else error
         if isinstance(self._then, DeadLetter):
             try:
                 written = await self._write(self._then.topic, record, error)

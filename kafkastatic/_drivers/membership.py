@@ -29,6 +29,9 @@ from kafkastatic.types import Membership
 
 _JOIN_APIS = frozenset({"JoinGroup", "SyncGroup"})
 
+_TROUBLE = frozenset({"coordinator_lost", "failed", "fenced", "lost", "poll_expired", "session_timeout_passed"})
+"""Reports of which somebody who watches for warnings should hear."""
+
 OWNER_TIMEOUT = 2.0
 """Seconds for finding out who holds our instance id now."""
 
@@ -138,7 +141,8 @@ class MembershipDriver:
                 self._assignment.drop(action.partitions)
                 tasks.start_soon(self._lose, action, name="kafkastatic:on_partitions_lost")
             case m.Report():
-                self._log.info(action.event, **action.fields)
+                tell = self._log.warning if action.event in _TROUBLE else self._log.info
+                tell(action.event, **action.fields)
             case m.Fail():
                 self.failing = True
                 tasks.start_soon(self._fail, action.error, tasks, name="kafkastatic:fail")

@@ -56,7 +56,7 @@ def test_names_may_have_dots(name: str) -> None:
         ("boostrap.servers", "Did you mean 'bootstrap_servers'?"),
         ("value_deserialiser", "Did you mean 'value_deserializer'?"),
         ("key.deserializer", "key_deserializer is an argument of Consumer itself."),
-        ("zzz", "See docs for the options."),
+        ("zzz", "See docs/configuration.md for the options."),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_one(name: str, hint: str) -> None:

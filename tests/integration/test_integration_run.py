@@ -17,6 +17,7 @@ import anyio
 import pytest
 
 from kafkastatic import DeadLetter, Retry
+from kafkastatic.errors import MaxPollExceededError
 from kafkastatic.types import TopicPartition
 from tests.support.raw_peer import RawPeer
 from tests.support.scenes import Recorder, consumer, eventually, foreign_read, recorded, running, write
@@ -146,6 +147,36 @@ async def test_a_run_cancelled_while_a_commit_is_on_its_way(kafka, topic, group_
             hold.release()
         assert await committed(kafka.bootstrap, group, name, 1) == [count]
     assert done == list(range(count))
+
+
+@pytest.mark.asyncio
+@pytest.mark.scenario(21, where="real")
+async def test_a_handler_that_takes_too_long_ends_it_and_the_next_run_goes_on(kafka, topic, group_id) -> None:
+    """The error names the record and the excess; the way back is under the known member id, and fences nobody."""
+    name, group = await topic(), group_id()
+    await fill(kafka.bootstrap, name, 1, 3)
+    slow, done = True, list[int]()
+
+    async def handle(record: Any) -> None:
+        if slow and record.offset == 1:
+            await asyncio.sleep(SOON)
+        done.append(record.offset)
+
+    async with (
+        running(kafka.bootstrap, name, group_id=group, group_instance_id="a", max_poll_interval_ms=400) as ours,
+        RawPeer.connect(kafka.bootstrap) as peer,
+    ):
+        with pytest.raises(MaxPollExceededError) as caught:
+            await asyncio.wait_for(ours.run(handle), SOON)
+        assert (caught.value.last, caught.value.interval_ms) == ((name, 0, 1), 400)
+        assert caught.value.excess_ms > 0
+        member, slow = ours.membership.member_id, False
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(ours.run, handle)
+            await eventually(lambda: done == [0, 1, 2])
+            assert await peer.member_ids(group) == {"a": member}
+            ours.stop()
+    assert await committed(kafka.bootstrap, group, name, 1) == [3]
 
 
 @pytest.mark.asyncio
