@@ -423,7 +423,7 @@ def test_a_directory_is_no_ca_file(tmp_path: Path) -> None:
 def test_without_a_file_the_systems_authorities_are_trusted() -> None:
     """And host names are checked, in every case but a context of the application's own."""
     made = [
-        Pool(ConsumerConfig(bootstrap_servers="a:1", **options), Runtime())._tls
+        Pool(ConsumerConfig(bootstrap_servers="a:1", **options), Runtime())._opener._tls
         for options in ({"security_protocol": "SSL"}, {**LOGIN, "security_protocol": "SASL_SSL"}, LOGIN, {})
     ]
     assert made[2:] == [None, None]
