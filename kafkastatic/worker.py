@@ -344,6 +344,9 @@ class PartitionWorker:
         self, record: Record, chain: deque[Record], chains: dict[bytes, deque[Record]], progress: Progress
     ) -> None:
         try:
+            if self.scope.cancel_called:  # the partition went before this task could run
+                self._let_go(record.offset)
+                return
             await self._handle(record, progress)
             while chain and await self._may_begin(progress):
                 await self._handle(chain.popleft(), progress)
@@ -366,9 +369,13 @@ class PartitionWorker:
             self._run.client.log.warning("handler_cancelled", **where, in_thread=self._run.handling.in_threads)
             raise
         finally:
-            self.in_hand.discard(offset)
-            self._step.set()
-            self._slots -= 1
-            self._run.slots.release()
-            if not self.in_hand:
-                self._run.idle(self)
+            self._let_go(offset)
+
+    def _let_go(self, offset: int) -> None:
+        """A record is in hand no more, and its slot is free."""
+        self.in_hand.discard(offset)
+        self._step.set()
+        self._slots -= 1
+        self._run.slots.release()
+        if not self.in_hand:
+            self._run.idle(self)
