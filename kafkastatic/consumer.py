@@ -310,9 +310,11 @@ class Consumer(Generic[K, V]):
         """Call `handler` with every record, until `stop()` or `aclose()`; partitions side by side.
 
         A record counts as consumed when its handler has returned, and those before it in its partition have too: that
-        is what auto-commit covers (with `enable_auto_commit=False`, commit in the handler). On a revoke, a stop or a
-        close nothing more is begun, and handlers at work get `drain_timeout_ms`; then they are cancelled, their records
-        are not consumed, and an event (`handler_cancelled`) names each.
+        is what auto-commit and `commit()` cover. With `enable_auto_commit=False` and `ordering="partition"` the
+        handler may commit its record itself: `commit(record)`.
+
+        On a revoke, a stop or a close nothing more is begun, and handlers at work get `drain_timeout_ms`; then they are
+        cancelled, their records are not consumed, and an event (`handler_cancelled`) names each.
 
         `await task_group.start(consumer.run, handler)` returns the first assignment.
 
@@ -320,8 +322,8 @@ class Consumer(Generic[K, V]):
             handler: an async function, or a plain one, which is called in a worker thread and cannot be cancelled.
             ordering: `"partition"`, one record of a partition at a time, or `"key"`: records of a partition side by
                 side, but for those with equal keys, which keep their order; those without a key have none.
-            concurrency: how many records are handled at a time, over all partitions. By key, a partition has
-                `max_poll_records` at most that are begun and not done.
+            concurrency: how many records are handled at a time, over all partitions. By key, a partition that has
+                `max_poll_records` begun and not done is given no further batch.
             on_error: what to do with a record whose handler, or deserialiser, raises: `"raise"`, `"skip"` it, `Retry`
                 it, or write it to a `DeadLetter` topic.
 
@@ -356,12 +358,17 @@ class Consumer(Generic[K, V]):
 
         Raises:
             CommitFailedError: if they were refused, with the cause.
-            IllegalStateError: without a group.
+            IllegalStateError: without a group; for one record while a handler works by key.
             KafkaTimeoutError: if it takes longer than `default_api_timeout_ms`.
         """
         client = self._client
         self._need_group("commit")
         wanted = self._offsets_to_commit(offsets)
+        if isinstance(offsets, ConsumerRecord) and client.worker is not None and client.worker.by_key:
+            raise IllegalStateError(
+                "By key, commit(record) covers records before it that are not done.",
+                remedy="Use commit(), which covers what is done without a gap, or enable_auto_commit.",
+            )
         with client.call("commit()"):
             await self._meet_the_end()
             self._refuse_after_expiry(wanted)
@@ -580,7 +587,10 @@ class Consumer(Generic[K, V]):
             client.membership.feed(m.SubscriptionChanged(names))
 
     def unsubscribe(self) -> None:
-        """Give all partitions up; the consumer stays open, and its listener is told."""
+        """Give all partitions up; the consumer stays open, and its listener is told.
+
+        Whoever waits for records is told too: there is nothing to read (`IllegalStateError`).
+        """
         self.subscribe((), listener=self._client.assignment.listener)
 
     def subscription(self) -> frozenset[str]:

@@ -239,8 +239,8 @@ class DeadLetter:
     the handler raised. The record counts as done when all in-sync replicas have it.
 
     Headers: `kafkastatic.topic`, `.partition`, `.offset`, `.timestamp`, `.group`, `.error.class`, `.error.message`: all
-    text, the last two of 1024 bytes at most. The dead letter's time is that of the failure. If it cannot be written within
-    `default_api_timeout_ms`, `run` ends with `HandlerError` and the record is not committed.
+    text, the last two of 1024 bytes at most. The dead letter's time is that of the failure. If it cannot be written
+    within `default_api_timeout_ms`, `run` ends with `HandlerError` and the record is not committed.
 
     Attributes:
         topic: where to; it has to exist, and its partitions need not be as many.
@@ -306,6 +306,11 @@ class Worker(Protocol):
 
     def fail(self, error: KafkaError) -> None:
         """End with this error."""
+        ...
+
+    @property
+    def by_key(self) -> bool:
+        """Whether records of one partition are worked on side by side."""
         ...
 
     @property

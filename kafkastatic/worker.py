@@ -56,6 +56,7 @@ class Run:
         self._pumping = anyio.CancelScope()
         self._changed = anyio.Event()
         self._ran = 0.0  # when other tasks last had their turn
+        self._finished = False
         self._workers: dict[TopicPartition, PartitionWorker] = {}
         self._alive: set[PartitionWorker] = set()  # those that were cut and have not ended yet too
 
@@ -69,10 +70,13 @@ class Run:
             try:
                 await self._live()
             except BaseExceptionGroup as group:  # what is no Exception: SystemExit in a handler, for instance
-                raise first_leaf(group) from None
+                leaf = first_leaf(group)
+                raise leaf from leaf.__cause__
         self.client.raise_fatal()
         if self._failure is not None:
             raise self._failure
+        if not self._finished:
+            raise RuntimeError("A task of run() was cancelled from within.")
         self._tell()
 
     async def _live(self) -> None:
@@ -81,6 +85,7 @@ class Run:
             with self._pumping:
                 await self._pump(tasks)
             await self._finish()
+            self._finished = True
             tasks.cancel_scope.cancel()
 
     async def _pump(self, tasks: TaskGroup) -> None:
@@ -98,7 +103,7 @@ class Run:
     def __contains__(self, tp: object) -> bool:
         """Whether records of a partition are wanted now."""
         worker = self._workers.get(tp)  # type: ignore[arg-type]
-        return worker is None or worker.hungry
+        return worker is None or worker.ready
 
     def _worker(self, state: PartitionState, tasks: TaskGroup) -> PartitionWorker:
         worker = self._workers.get(state.tp)
@@ -191,9 +196,11 @@ class Run:
     def hungry(self) -> None:
         self.client.hand_out.arrived()
 
-    def idle(self) -> None:
+    def idle(self, worker: PartitionWorker) -> None:
         """Nothing of a partition is in hand."""
         self.client.assignment.asked()
+        if not worker.current:
+            self.hungry()
         if self.stopping:
             self.changed()
 
@@ -226,7 +233,7 @@ class PartitionWorker:
         self.attempts: dict[int, float] = {}
         self._run = run
         self._before = before
-        self._window = run.client.config.max_poll_records  # how many may be begun and not done, by key
+        self._window = run.client.config.max_poll_records  # by key: with as many begun and not done it wants no more
         self._consumption = run.client.consumption
         self._progress = Progress(state)
         self._given = anyio.Event()
@@ -234,6 +241,16 @@ class PartitionWorker:
         self._step = anyio.Event()
         self._chains: dict[bytes, deque[Record]] = {}  # by key, what waits for the record before it
         self._slots = 0  # how many of the run's slots are taken
+
+    @property
+    def current(self) -> bool:
+        """No other topic of the same name took the place of this one."""
+        return self._consumption.positions.get(self.state.tp) is self.state
+
+    @property
+    def ready(self) -> bool:
+        """It wants more records; where they are another topic's, not before what is in hand is done."""
+        return self.hungry and (self.current or not self.in_hand)
 
     def give(self, portion: Held) -> None:
         """Take over records, when `hungry`."""
@@ -286,8 +303,6 @@ class PartitionWorker:
 
     async def _want_more(self, progress: Progress) -> None:
         await self._until(lambda: len(progress) < self._window or progress.stale)
-        if self._consumption.positions.get(self.state.tp) is not self.state:  # another topic took its place
-            await self._until(lambda: not self.in_hand)
         self.state.open = False
         self.hungry = True
         self._run.hungry()
@@ -300,7 +315,8 @@ class PartitionWorker:
 
     def _interrupted(self, progress: Progress) -> bool:
         """Nothing more may be begun of what was given."""
-        return self._run.stopping or self.state.barred or progress.stale or self._consumption.stopped
+        going = self._run.stopping or self.scope.cancel_called or self._consumption.stopped
+        return going or self.state.barred or progress.stale
 
     async def _may_begin(self, progress: Progress) -> bool:
         """Wait for a slot, and while the partition is paused; a slot is taken if this is true."""
@@ -319,6 +335,7 @@ class PartitionWorker:
     def _chain(self, record: Record, progress: Progress, tasks: TaskGroup) -> None:
         """Handle a record beside others; records with its key line up behind it."""
         chain: deque[Record] = deque()
+        self.in_hand.add(record.offset)  # from now on, not from when its task runs: a revoke must not come between
         if record.key is not None:
             self._chains[record.key] = chain
         tasks.start_soon(self._follow, record, chain, self._chains, progress)
@@ -327,12 +344,16 @@ class PartitionWorker:
         self, record: Record, chain: deque[Record], chains: dict[bytes, deque[Record]], progress: Progress
     ) -> None:
         try:
+            if self.scope.cancel_called:  # the partition went before this task could run
+                self._let_go(record.offset)
+                return
             await self._handle(record, progress)
             while chain and await self._may_begin(progress):
                 await self._handle(chain.popleft(), progress)
         finally:
             if record.key is not None:
                 del chains[record.key]
+            self._step.set()  # it may have given up without another record
 
     async def _handle(self, record: Record, progress: Progress) -> None:
         """Handle one record in the slot that is taken for it."""
@@ -348,9 +369,13 @@ class PartitionWorker:
             self._run.client.log.warning("handler_cancelled", **where, in_thread=self._run.handling.in_threads)
             raise
         finally:
-            self.in_hand.discard(offset)
-            self._step.set()
-            self._slots -= 1
-            self._run.slots.release()
-            if not self.in_hand:
-                self._run.idle()
+            self._let_go(offset)
+
+    def _let_go(self, offset: int) -> None:
+        """A record is in hand no more, and its slot is free."""
+        self.in_hand.discard(offset)
+        self._step.set()
+        self._slots -= 1
+        self._run.slots.release()
+        if not self.in_hand:
+            self._run.idle(self)

@@ -299,6 +299,7 @@ class Client:
         self._scope = anyio.CancelScope()
         identity = f"{self.config.group_id or '-'}/{self.config.group_instance_id or '-'}"
         self._supervisor = asyncio.create_task(self._supervise(ended), name=f"kafkastatic:{identity}")
+        self._supervisor.add_done_callback(lambda _: self.worker and self.worker.changed())
         limit = self.config.default_api_timeout_ms / 1000
         try:
             with anyio.move_on_after(limit):
@@ -390,7 +391,7 @@ class Client:
         except BaseException as error:  # a driver broke: the consumer ends with what broke it
             self.fail(first_leaf(error))
             if isinstance(self.fatal, (KeyboardInterrupt, SystemExit)):
-                raise self.fatal from None
+                raise self.fatal from self.fatal.__cause__
         finally:
             self._ready.set()
             self._last_words()

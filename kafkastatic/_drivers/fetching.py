@@ -174,7 +174,7 @@ class FetchDriver:
         except KafkaError as error:
             self._failed(ask, error)
             return
-        if not outcome.needs and not outcome.leaders:
+        if not outcome.needs and not outcome.leaders and not outcome.delayed:
             self._retry(ask.node).reset()
         self._follow(outcome)
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 
 from kafkastatic._drivers import cancellation
 from kafkastatic._drivers.handout import Deserializers
@@ -96,6 +97,8 @@ class Handling:
             inner.__cause__ = error
             return inner
         except Exception as error:
+            if cancellation.from_outside():
+                await anyio.lowlevel.checkpoint()  # whatever it made of its cancellation is no failure of the record
             return error
         finally:
             del attempts[record.offset]

@@ -105,7 +105,7 @@ class HandOut:
             IllegalStateError: if another task is asking.
             KafkaError: what ended the consumer, or what cannot be delivered.
         """
-        if self.busy:
+        if self.busy or (self._consumption.handling and not raw):  # a run that ends still has records in hand
             raise IllegalStateError("Another task is asking this consumer for records.", remedy="Let one task iterate.")
         consumption = self._consumption
         self.busy = True

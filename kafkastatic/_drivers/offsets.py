@@ -81,8 +81,10 @@ class OffsetsDriver:
         backoff = self._backoff()
         while True:
             try:
-                topic_ids = await self._topic_ids(partitions)
-                request = committed.request(self._config.group_id or "", partitions, topic_ids)
+                _, highest = (await self._coordinator.versions()).get(OffsetFetchRequest.API_KEY, (0, 0))
+                topic_ids = self._topic_ids(partitions) if highest >= committed.BY_ID else None
+                group, stable = self._config.group_id or "", highest >= committed.STABLE
+                request = committed.request(group, partitions, topic_ids, stable=stable)
                 cap = committed.ONE_GROUP if topic_ids is None else None
                 answer = await self._coordinator.request(request, Role.QUICK, timeout=self._timeout, cap=cap)
             except KafkaError as error:
@@ -103,13 +105,11 @@ class OffsetsDriver:
                 self._coordinator.forget()
             await anyio.sleep(backoff.next())
 
-    async def _topic_ids(self, partitions: Collection[TopicPartition]) -> dict[str, bytes] | None:
-        """The ids of the partitions' topics; `None` where one is not known, or the coordinator takes names only."""
-        assert self._coordinator is not None
-        _, highest = (await self._coordinator.versions()).get(OffsetFetchRequest.API_KEY, (0, 0))
+    def _topic_ids(self, partitions: Collection[TopicPartition]) -> dict[str, bytes] | None:
+        """The ids of the partitions' topics; `None` where one is not known."""
         topics = {name: self._metadata.topic(name) for name, _ in partitions}
         ids = {name: info.topic_id for name, info in topics.items() if info and info.topic_id != NO_TOPIC_ID}
-        return ids if len(ids) == len(topics) and highest >= committed.BY_ID else None
+        return ids if len(ids) == len(topics) else None
 
     # ── the ends of logs, and offsets by time ──
 

@@ -70,11 +70,13 @@ class Outcome:
     Attributes:
         leaders: who leads partitions now, and in which epoch, as the broker has said (KIP-951).
         brokers: where those are reached.
+        delayed: a partition is not asked for again before a backoff.
     """
 
     needs: set[Need] = attrs.field(factory=set[Need])
     leaders: dict[TopicPartition, tuple[int, int]] = attrs.field(factory=dict[TopicPartition, tuple[int, int]])
     brokers: list[Broker] = attrs.field(factory=list[Broker])
+    delayed: bool = False
 
 
 class Answers:
@@ -120,7 +122,7 @@ class Answers:
                     read_from(state, data.preferred_read_replica, now + self._config.metadata_max_age_ms / 1000)
                     outcome.needs.add(Need.SOURCES)
                 else:
-                    self._take_records(state, data)
+                    self._take_records(ask.node, state, data, outcome, now)
         return outcome
 
     def no_answer(self, ask: Ask, now: float) -> Outcome:
@@ -134,7 +136,7 @@ class Answers:
     def _refused(self, ask: Ask, code: int, now: float) -> Outcome:
         if code in SESSION_ERRORS and ask.request.session_epoch != INITIAL_EPOCH:
             return Outcome()  # with another session at once
-        if not is_retriable(code):
+        if code != codes.UNKNOWN_SERVER_ERROR and not is_retriable(code):
             raise error_for(code, api="Fetch")
         outcome = Outcome({Need.METADATA})
         self._hold_off(ask, now, outcome)
@@ -162,6 +164,7 @@ class Answers:
             self._out_of_range(node, state, later, outcome)
             return
         state.hold_off(node, later())
+        outcome.delayed = True
         topic, partition = state.tp
         if code in _STALE_METADATA:
             leader = data.current_leader
@@ -188,6 +191,7 @@ class Answers:
             state.error = error
         elif state.buffered or state.open or state.handed > state.consumed:
             state.hold_off(node, later())  # hand out first what was fetched; the next fetch meets it again
+            outcome.delayed = True
         else:
             state.move_by_time(EARLIEST if state.reborn else reset_for(policy))
             outcome.needs.add(Need.OFFSETS)
@@ -199,12 +203,17 @@ class Answers:
         committed = self._config.isolation_level == "read_committed"
         return data.last_stable_offset if committed and data.last_stable_offset >= 0 else data.high_watermark
 
-    def _take_records(self, state: PartitionState, data: PartitionData) -> None:
+    def _take_records(
+        self, node: int, state: PartitionState, data: PartitionData, outcome: Outcome, now: float
+    ) -> None:
         topic, partition = state.tp
         try:
             found = split(data.records, topic, partition)
         except CorruptRecordError as error:
-            state.error = error
+            if state.replica == node:
+                self._back_to_leader(state, codes.CORRUPT_MESSAGE, outcome, now)
+            else:
+                state.error = error
             return
         mark_aborted(found.batches, data.aborted_transactions)
         for batch in found.batches:

@@ -283,13 +283,16 @@ class Consumption:
         ]
 
     def committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        """Take note of what the coordinator has accepted: it is consumed, even if it is still in hand."""
+        """Take note of what the coordinator has accepted: it is consumed, even if it is still in hand.
+
+        But for what a handler has in hand: that is consumed when the handler is done.
+        """
         self.settle()
         for tp, offset in offsets.items():
             state = self.positions.get(tp)
             if state is not None:
                 state.committed = offset
-                if state.consumed < offset.offset <= state.handed:
+                if state.consumed < offset.offset <= state.handed and not self.handling:
                     state.consumed = offset.offset
 
     def in_hand(self) -> dict[TopicPartition, int]:
@@ -336,6 +339,8 @@ class Consumption:
             if self.cursor is not None and self.cursor.state is state:
                 self._put_back()
             state.drop()
+            if self.handling:
+                state.go_back()
             state.moves += 1  # a handler is not given the rest of what it was about to get
             self.freed = True
 
@@ -380,7 +385,9 @@ class Consumption:
         in_hand = state.handed > state.consumed
         self._leave(tp)
         state.cut_at(offset, epoch)
-        if in_hand and not self.handling and state not in self._in_hand:
+        if self.handling:
+            state.go_back()  # a handler is not given the rest of what it was about to get
+        elif in_hand and state not in self._in_hand:
             self._in_hand.append(state)
 
     def stop(self) -> None:

@@ -71,5 +71,4 @@ class Progress:
         self._frontier.done(offset)
         if not self.stale:
             first = self._frontier.first
-            # An explicit commit may have gone further.
             self.state.consumed = max(self.state.consumed, self.state.handed if first is None else first)

@@ -19,6 +19,9 @@ from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, TopicPartition
 NAMES_ONLY = 12
 """The last version of Fetch that names topics; from 13 on it takes topic ids only (KIP-516)."""
 
+IMPATIENCE = 10.0
+"""Seconds for which a partition without a server keeps the other polls short: longer than a failover takes."""
+
 Sources = Mapping[int, Sequence[PartitionState]]
 """The partitions to fetch, by the broker to ask."""
 
@@ -49,6 +52,7 @@ class Planner:
         self._positions = positions
         self._answers = Answers(config, positions, backoff)
         self._sessions: dict[int, FetchSession] = {}
+        self._unserved_since: float | None = None  # since when some partition has nobody to serve it
         self._in_flight: dict[int, int] = {}  # the bytes that each broker may be about to send
 
     def sources(self, snapshot: ClusterSnapshot, now: float) -> Sources:
@@ -102,13 +106,15 @@ class Planner:
         """How long a broker may wait for data (ms): not long while a partition has nobody to serve it.
 
         It may be the next to lead that one, and a request under way, which is not interrupted, would hold up the first
-        one for it.
+        one for it. One that stays without for long is not worth the requests.
         """
         config = self._config
         recently = now - 2 * config.retry_backoff_max_ms / 1000
-        served = sum(len(states) for states in sources.values())
-        expected = sum(not state.gone for state in self._positions)
-        if served == expected and all(state.retry_at <= recently for state in self._positions):
+        served = {state.tp for states in sources.values() for state in states}
+        left = [s for s in self._positions if s.tp not in served and not s.gone and s.error is None]
+        self._unserved_since = None if not left else now if self._unserved_since is None else self._unserved_since
+        hopeful = self._unserved_since is not None and now - self._unserved_since < IMPATIENCE
+        if not hopeful and all(state.retry_at <= recently for state in self._positions):
             return config.fetch_max_wait_ms
         return min(config.fetch_max_wait_ms, config.retry_backoff_ms)
 

@@ -174,6 +174,7 @@ class TruncationCheck:
             consumption.fetch_again(tp)  # nobody has seen what is gone; the position before it may be asked about too
         elif self._policy == "none":
             consumption.fetch_again(tp)
+            state.moves += 1  # a handler is not given the rest of the dead log
             state.error = LogTruncationError(tp.topic, tp.partition, handed, found.offset)
         elif found.offset is not None:
             consumption.cut_at(tp, found.offset, found.epoch)

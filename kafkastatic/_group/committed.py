@@ -23,6 +23,10 @@ BY_ID = 10
 which the coordinator forgets some time after the topic was deleted (seen on 4.4)."""
 
 
+STABLE = 7
+"""From this version on a coordinator can be asked to wait for the offsets of open transactions (KIP-447)."""
+
+
 class Found(NamedTuple):
     """What an answer says.
 
@@ -40,20 +44,26 @@ class Found(NamedTuple):
 
 
 def request(
-    group: str, partitions: Collection[TopicPartition], topic_ids: Mapping[str, bytes] | None
+    group: str, partitions: Collection[TopicPartition], topic_ids: Mapping[str, bytes] | None, *, stable: bool = False
 ) -> OffsetFetchRequest:
-    """Ask for the committed offsets of some partitions, by topic id where the ids of all topics are given."""
+    """Ask for the committed offsets of some partitions, by topic id where the ids of all topics are given.
+
+    Args:
+        stable: answer with UNSTABLE_OFFSET_COMMIT while a transaction that commits offsets of them is open (KIP-447):
+            whoever takes a partition over from a transactional application would read its records twice.
+    """
     topics: dict[str, list[int]] = {}
     for topic, index in partitions:
         topics.setdefault(topic, []).append(index)
     if topic_ids is None:
         named = [OffsetFetchRequestTopic(name=name, partition_indexes=found) for name, found in topics.items()]
-        return OffsetFetchRequest(group_id=group, topics=named)
+        return OffsetFetchRequest(group_id=group, topics=named, require_stable=stable)
     both = [
         OffsetFetchRequestTopics(name=name, topic_id=topic_ids[name], partition_indexes=found)
         for name, found in topics.items()
     ]
-    return OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=both)])
+    groups = [OffsetFetchRequestGroup(group_id=group, topics=both)]
+    return OffsetFetchRequest(groups=groups, require_stable=stable)
 
 
 def parse(answer: OffsetFetchResponse, topic_ids: Mapping[str, bytes] | None) -> Found:

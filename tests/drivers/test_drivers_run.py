@@ -145,7 +145,7 @@ async def test_by_key_equal_keys_keep_their_order_and_others_do_not_wait() -> No
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ordering", ["partition", "key"])
 async def test_records_begun_and_not_done_by_key_are_bounded(ordering: str) -> None:
-    """A key that is stuck does not let the others run ahead for ever: `max_poll_records` at most are not done."""
+    """A key that is stuck does not hold up the others, but no batch follows while `max_poll_records` are not done."""
     desk = Desk(parked=lambda record: record.offset == 0)
     async with ScriptedBroker() as broker:
         for base in range(0, 40, 4):

@@ -401,6 +401,16 @@ def test_an_error_of_the_brokers_own_is_tried_again() -> None:
     assert wanted(fetches.ask(now=0.25)) == {A: 0}
 
 
+def test_so_is_one_that_a_whole_answer_carries() -> None:
+    """Kafka answers so whatever went wrong in the broker's own code."""
+    fetches = Fetches(a=0)
+
+    outcome = fetches.planner.take(fetches.ask(), FetchResponse(error_code=codes.UNKNOWN_SERVER_ERROR), 0.0)
+    assert outcome.needs == {Need.METADATA}
+    assert fetches.plan(0.2) is None
+    assert wanted(fetches.ask(now=0.25)) == {A: 0}
+
+
 def test_one_answer_is_one_step_of_the_backoff() -> None:
     """However many partitions it has."""
     steps = iter([1.0, 2.0])

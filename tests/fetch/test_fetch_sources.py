@@ -148,7 +148,7 @@ def test_the_old_leader_may_say_who_leads_now(code: int) -> None:
     endpoint = NodeEndpoint(node_id=2, host="b2", port=9, rack="r")
     outcome = fetches.answered(fetches.ask(), endpoints=[endpoint], a=moved(2, 12, code), b=moved(2, 13, code))
 
-    assert outcome == Outcome(set(), {A: (2, 12), B: (2, 13)}, [Broker(2, "b2", 9, "r")])
+    assert outcome == Outcome(set(), {A: (2, 12), B: (2, 13)}, [Broker(2, "b2", 9, "r")], delayed=True)
     assert fetches.answered(fetches.ask(9.0), 9.0, a=moved(-1, -1, code)).needs == {Need.METADATA}
 
 
@@ -183,8 +183,12 @@ def test_no_broker_waits_long_while_a_partition_is_served_by_none() -> None:
     assert fetches.ask(0.1, node=2).request.max_wait_ms == 100
     fetches.snapshot = snapshot({A: -1, B: 2})
     assert fetches.ask(60.0, node=2).request.max_wait_ms == 100
+    assert fetches.ask(69.9, node=2).request.max_wait_ms == 100
+    assert fetches.ask(70.0, node=2).request.max_wait_ms == 500, "it may stay so for ever"
     fetches.snapshot = snapshot({A: 2, B: 2})
-    assert fetches.ask(60.0, node=2).request.max_wait_ms == 500
+    assert fetches.ask(80.0, node=2).request.max_wait_ms == 500
+    fetches.snapshot = snapshot({A: -1, B: 2})
+    assert fetches.ask(90.0, node=2).request.max_wait_ms == 100
 
 
 def test_a_broker_waits_as_long_as_it_may_again_when_the_trouble_is_over() -> None:

@@ -326,7 +326,7 @@ def test_what_is_in_hand_before_the_cut_stays_in_hand() -> None:
 
 
 def test_a_handlers_records_before_the_cut_are_not_done_by_it() -> None:
-    """What it has not finished is not committed, and comes again if it fails; epochs stay known."""
+    """What it has not finished is not committed, and comes again; epochs stay known."""
     world = World()
     world.source.begin_handling()
     push(world.state, batch(10, 5, 3))
@@ -341,7 +341,7 @@ def test_a_handlers_records_before_the_cut_are_not_done_by_it() -> None:
     world.take(world.question(), leader_epoch=3, end_offset=13)
     assert progress.stale
     progress.done(11)
-    assert (world.state.fetch_at, world.state.handed, world.state.consumed) == (13, 13, 11)
+    assert (world.state.fetch_at, world.state.handed, world.state.consumed) == (11, 11, 11)
     world.source.end_handling()
     assert (world.state.fetch_at, world.state.consumed) == (11, 11)
     assert world.source.positions.with_epochs({A: 11}) == {A: OffsetAndMetadata(11, "", 3)}

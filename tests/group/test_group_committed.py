@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from kafkastatic._group.committed import BY_ID, ONE_GROUP, Found, parse, request
+from kafkastatic._group.committed import BY_ID, ONE_GROUP, STABLE, Found, parse, request
 from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
@@ -49,6 +51,14 @@ def test_with_ids_a_lookup_can_be_said_by_both(version: int) -> None:
         name="" if by_id else "orders", topic_id=IDS["orders"] if by_id else bytes(16), partition_indexes=[0, 1]
     )
     assert group == OffsetFetchRequestGroup(group_id=GROUP, topics=[expected])
+
+
+@pytest.mark.parametrize("ids", [None, IDS])
+def test_open_transactions_are_waited_for_where_that_can_be_asked(ids: Any) -> None:
+    """KIP-447; a coordinator before 2.5 cannot be asked."""
+    assert request(GROUP, [O0], ids, stable=True).require_stable
+    assert not request(GROUP, [O0], ids).require_stable
+    assert OffsetFetchRequest.decode(bytes(request(GROUP, [O0], None).encode(STABLE - 1)), STABLE - 1).topics
 
 
 def test_an_answer_by_name() -> None:
