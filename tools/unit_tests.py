@@ -3,9 +3,9 @@
     python -m tools.unit_tests [pytest arguments]
 
 The Pythons run side by side, as many as there are processors; the newer ones leave out what is marked `once`. The
-oldest one's output is shown in full, of the others the closing line; a failing one's output is shown too. Exit code 1 if
-one of them fails. A Python that pyproject.toml does not declare, and whose environment cannot be made, is reported and
-does not fail the run.
+oldest one's output is shown in full, of the others the closing line; a failing one's output is shown too. Exit code 1
+if one of them fails. A Python that pyproject.toml does not declare, and whose environment cannot be made, is reported
+and does not fail the run.
 """
 
 from __future__ import annotations
