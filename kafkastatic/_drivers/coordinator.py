@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Generator
 
 import anyio
 
@@ -15,7 +16,7 @@ from kafkastatic._protocol.messages.find_coordinator import FindCoordinatorReque
 from kafkastatic._protocol.primitives import R, Request
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import BrokerUnreachableError, KafkaError
+from kafkastatic.errors import KafkaError
 from kafkastatic.types import Broker
 
 _ONE_GROUP = 3
@@ -71,22 +72,25 @@ class Coordinator:
 
     async def versions(self) -> Versions:
         """The API versions that the coordinator serves. Raises as `request`."""
-        try:
+        with self._forgotten_upon_failure():
             return await self._pool.ensure((await self._locate()).node_id)
-        except BrokerUnreachableError:
-            self.forget()
-            raise
 
     def forget(self) -> None:
         self._broker = None
 
     async def request(self, request: Request[R], role: Role, *, timeout: float, cap: int | None = None) -> R:
-        """Send a request to the coordinator. Raises as `Pool.request`; the coordinator is forgotten then."""
-        try:
+        """Send a request to the coordinator. Raises as `Pool.request`; where a retry may help it is looked up again."""
+        with self._forgotten_upon_failure():
             broker = await self._locate()
             return await self._pool.request(broker.node_id, request, role, timeout=timeout, cap=cap)
-        except BrokerUnreachableError:
-            self.forget()
+
+    @contextlib.contextmanager
+    def _forgotten_upon_failure(self) -> Generator[None]:
+        try:
+            yield
+        except KafkaError as error:
+            if error.retriable:
+                self.forget()
             raise
 
     def abandon(self, role: Role) -> None:

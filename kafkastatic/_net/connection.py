@@ -1,7 +1,8 @@
 """One connection to a broker: requests go out pipelined, answers find their caller by correlation id.
 
-Death is a state: the first cause wakes every waiter and meets every later caller. A cancelled caller only
-forgets its waiter; its answer is still read and dropped, and the stream stays whole.
+Death is a state: the first cause wakes every waiter and meets every later caller. A caller that gives up, cancelled
+or out of time, only forgets its answer, which is still read and dropped: the stream stays whole, and others share it.
+An answer that is overdue is another matter: see `exchange`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,24 @@ import math
 from typing import Any
 
 import anyio
+import attrs
 
 from kafkastatic._net.transport import FrameProtocol
 from kafkastatic._protocol.framing import decode_response, encode_request, response_correlation_id
 from kafkastatic._protocol.primitives import R, Request
 from kafkastatic.errors import BrokerUnreachableError, KafkaError, KafkaTimeoutError, ProtocolError
+
+OVERDUE = 1.0
+"""Seconds after which a broker that owes an answer may be taken to hang; to wait for less proves nothing."""
+
+
+@attrs.define(eq=False)
+class _Waiter:
+    """A request on its way: whoever waits for its answer, when it was sent, and what had come in until then."""
+
+    answer: asyncio.Future[bytearray]
+    sent: float
+    heard: int
 
 
 class Connection:
@@ -39,7 +53,7 @@ class Connection:
         self._client_id = client_id
         self._protocol = FrameProtocol(self._take_frame, self._lost)
         self._transport: asyncio.Transport | None = None
-        self._waiters: dict[int, asyncio.Future[bytearray]] = {}
+        self._waiters: dict[int, _Waiter] = {}
         self._last_id = 0
         self._dead: KafkaError | None = None
         self.throttled_until = 0.0
@@ -62,13 +76,13 @@ class Connection:
     @property
     def in_flight(self) -> int:
         """How many requests wait for an answer."""
-        return sum(not waiter.done() for waiter in self._waiters.values())
+        return sum(not waiter.answer.done() for waiter in self._waiters.values())
 
     async def request(self, request: Request[R], version: int, timeout: float) -> R:
         """Send a request and wait for its answer.
 
         A broker serves one request per connection at a time, so an answer that does not come within `timeout`
-        seconds blocks all behind it: the connection is closed then.
+        seconds blocks all behind it: the connection is closed then, unless too little time was given to tell.
 
         Raises:
             BrokerUnreachableError: if the connection is or goes dead.
@@ -86,22 +100,35 @@ class Connection:
             raise ProtocolError(f"{what}: {error}") from None
 
     async def exchange(self, request: Request[Any], version: int, timeout: float) -> bytearray:
-        """As `request`, but return the answer's whole frame undecoded."""
+        """As `request`, but return the answer's whole frame undecoded.
+
+        Out of time, it closes the connection if it has waited for `OVERDUE` seconds itself, or if someone else gave up
+        on a request that is as old and nothing has come in since: one that hangs does not outlive many short calls.
+        """
         if self._dead is not None:
             raise copy.copy(self._dead)
         assert self._transport is not None
         correlation_id = self._last_id = (self._last_id + 1) & 0x7FFFFFFF
         data = encode_request(request, version, correlation_id, self._client_id)
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters[correlation_id] = waiter
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        self._waiters[correlation_id] = _Waiter(answer, loop.time(), self.received)
         self._transport.write(data)
         del data  # a login's holds the password, and some loggers print the variables of a traceback
         with anyio.move_on_after(timeout) as scope:
-            return await waiter
+            return await answer
         assert scope.cancelled_caught
         late = KafkaTimeoutError(f"{self.address} did not answer {request.NAME} within {timeout:.3g} s.")
-        self.close(late)
+        if timeout >= OVERDUE or self._overdue(loop.time()):
+            self.close(late)
         raise late
+
+    def _overdue(self, now: float) -> bool:
+        """Whether an answer that nobody waits for any more should have come long ago, and nothing else did."""
+        return any(
+            waiter.answer.done() and now - waiter.sent >= OVERDUE and waiter.heard == self.received
+            for waiter in self._waiters.values()
+        )
 
     def close(self, cause: KafkaError | None = None) -> None:
         """Close at once; every waiter is told `cause`."""
@@ -125,8 +152,8 @@ class Connection:
         waiter = self._waiters.pop(correlation_id, None)
         if waiter is None:
             self.close(ProtocolError(f"{self.address} answered a request that was not sent ({correlation_id})."))
-        elif not waiter.done():
-            waiter.set_result(frame)
+        elif not waiter.answer.done():
+            waiter.answer.set_result(frame)
 
     def _lost(self, exc: Exception | None) -> None:
         self.hung_up = self._dead is None
@@ -142,5 +169,5 @@ class Connection:
         self._dead = cause
         waiters, self._waiters = self._waiters, {}
         for waiter in waiters.values():
-            if not waiter.done():
-                waiter.set_exception(copy.copy(cause))
+            if not waiter.answer.done():
+                waiter.answer.set_exception(copy.copy(cause))

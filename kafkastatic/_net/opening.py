@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ssl import SSLCertVerificationError, SSLError
 
 import anyio
@@ -19,7 +19,7 @@ from kafkastatic._protocol.messages.api_versions import ApiVersionsRequest, ApiV
 from kafkastatic._runtime import Runtime
 from kafkastatic._version import __version__
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import AuthenticationError, BrokerUnreachableError, KafkaError, ProtocolError
+from kafkastatic.errors import BrokerUnreachableError, KafkaError, ProtocolError
 
 Versions = Mapping[int, tuple[int, int]]
 
@@ -79,19 +79,13 @@ class Node:
 class Opener:
     """Makes connections that are ready for use.
 
-    Args:
-        refused: told when a broker refuses our login, beside whoever asked for the connection.
-
     Raises:
         ConfigError: if `ssl_cafile` is of no use.
     """
 
-    def __init__(
-        self, config: ConsumerConfig, runtime: Runtime, refused: Callable[[AuthenticationError], None]
-    ) -> None:
+    def __init__(self, config: ConsumerConfig, runtime: Runtime) -> None:
         self._config = config
         self._runtime = runtime
-        self._refused = refused
         self._tls = tls.context(config)
         self._login = Login(config, runtime) if config.sasl else None
 
@@ -126,8 +120,6 @@ class Opener:
                 node.logging_in.discard(connection)
         if connection is not None:
             connection.close()
-        if isinstance(error, AuthenticationError):
-            self._refused(error)
         raise error
 
     async def _dial(self, node: Node) -> Connection:

@@ -6,16 +6,15 @@ must be quick. Per broker there is one connection for each `Role`, opened when i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from typing import Generic
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
 
 import anyio
-import attrs
 
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.connection import Connection
 from kafkastatic._net.opening import Node, Opener, Role, Versions
+from kafkastatic._net.race import Race
 from kafkastatic._net.silence import Silence
 from kafkastatic._protocol.primitives import R, Request
 from kafkastatic._protocol.versions import negotiate
@@ -29,9 +28,6 @@ from kafkastatic.errors import (
 )
 from kafkastatic.types import Broker
 
-HEDGE = 0.5
-"""Seconds after which a broker that any other could stand in for is not waited for alone."""
-
 PATIENCE = 1.0
 PARKED_PATIENCE = 10.0
 """Seconds after which an answer that should be there, or a parked one, has us doubt the broker."""
@@ -43,15 +39,6 @@ _CLIENTS_WAIT = 8
 _AS_SASL_DOES = (
     "as a listener with SASL does to a client that does not log in (security_protocol SASL_PLAINTEXT or SASL_SSL)"
 )
-
-
-@attrs.define
-class _Race(Generic[R]):
-    """Several brokers that are asked the same thing."""
-
-    won: tuple[R, str] | None = None
-    refused: AuthenticationError | None = None
-    failures: list[tuple[str, KafkaError]] = attrs.field(factory=list[tuple[str, KafkaError]])
 
 
 class Pool:
@@ -76,7 +63,8 @@ class Pool:
         self._config = config
         self._runtime = runtime
         self._on_throttle = on_throttle
-        self._opener = Opener(config, runtime, refused)
+        self._refused = refused
+        self._opener = Opener(config, runtime)
         self._nodes: dict[str, Node] = {}
         self._addresses: dict[int, str] = {}
         self._bootstrap = [self._node(*_split(address)) for address in config.bootstrap_servers]
@@ -102,7 +90,7 @@ class Pool:
             ProtocolError: if the other side does not speak Kafka's protocol.
         """
         node = self._known(node_id)
-        with self._waiting(node, role, getattr(request, "max_wait_ms", 0) / 1000):
+        with self._refusal_told(), self._waiting(node, role, getattr(request, "max_wait_ms", 0) / 1000):
             answer = await self._request(node, request, role, timeout, cap)
         node.silent = False
         return answer
@@ -128,60 +116,38 @@ class Pool:
     async def request_any(self, request: Request[R], *, timeout: float, cap: int | None = None) -> tuple[R, str]:
         """Send a request to whichever broker answers first, tried one after another.
 
-        The known brokers come first, of them the connected ones, then the bootstrap servers: where no known broker
-        answers, the client begins anew (KIP-899). With `metadata_recovery_strategy="none"` it does not. One that does
-        not answer soon goes on being waited for beside the next one.
+        The known brokers come first, of them the connected ones. One that does not answer soon goes on being waited for
+        beside the next one, see `Race`. Where all of them fail, or say nothing for long, the client begins anew at the
+        bootstrap servers (KIP-899); with `metadata_recovery_strategy="none"` it does not.
 
         Returns:
             The answer, and the address that gave it.
 
         Raises:
             BrokerUnreachableError: if none of them answered; all are named.
-            AuthenticationError: if one refuses our login; the others are not tried.
+            AuthenticationError: if one refuses our login; the others are not tried. Where a bootstrap server does while
+                a known broker may still answer, that one is waited for.
         """
-        race: _Race[R] = _Race()
-        deadline = self._runtime.now() + timeout
-        async with anyio.create_task_group() as tasks:
-            for node in self._candidates():
-                left = deadline - self._runtime.now()
-                if left <= 0:
-                    break
-                failed = anyio.Event()
-                tasks.start_soon(self._run, race, node, request, left, cap, failed, tasks.cancel_scope)
-                with anyio.move_on_after(min(HEDGE, left)) as patience:
-                    await failed.wait()
-                node.silent = patience.cancelled_caught
-        if race.refused is not None:
-            raise race.refused
+
+        async def ask(node: Node, left: float) -> R:
+            return await self._request(node, request, Role.QUICK, left, cap)
+
+        race = Race(ask, self._runtime.now, self._runtime.now() + timeout)
+        with self._refusal_told():
+            await race.run(*self._candidates())
+            if race.refused is not None:
+                raise race.refused
         if race.won is None:
             raise self._none_answered(race.failures) from (race.failures[-1][1] if race.failures else None)
         return race.won
 
-    async def _run(
-        self,
-        race: _Race[R],
-        node: Node,
-        request: Request[R],
-        timeout: float,
-        cap: int | None,
-        failed: anyio.Event,
-        all_of_them: anyio.CancelScope,
-    ) -> None:
-        """One broker's run; the first to answer ends the race."""
+    @contextmanager
+    def _refusal_told(self) -> Generator[None]:
         try:
-            answer = await self._request(node, request, Role.QUICK, timeout, cap)
+            yield
         except AuthenticationError as error:
-            race.refused = error
-            all_of_them.cancel()
-        except KafkaError as error:
-            race.failures.append((node.address, error))
-            if node.not_before <= self._runtime.now():  # a connection that failed has been counted
-                node.not_before = self._runtime.now() + node.backoff.next()
-            failed.set()
-        else:
-            race.won = race.won or (answer, node.address)
-            node.silent = False
-            all_of_them.cancel()
+            self._refused(error)
+            raise
 
     def versions(self, node_id: int) -> Versions:
         """The API versions that a broker serves, `(lowest, highest)` by API key; empty before it was asked."""
@@ -197,7 +163,7 @@ class Pool:
     async def ensure(self, node_id: int, role: Role = Role.QUICK) -> Versions:
         """Connect to a broker, if need be, and return the API versions that it serves. Raises as `request` does."""
         node = self._known(node_id)
-        with self._waiting(node, role):
+        with self._refusal_told(), self._waiting(node, role):
             await self._connection(node, role)
         return node.versions or {}
 
@@ -208,14 +174,17 @@ class Pool:
             raise BrokerUnreachableError(f"The cluster's metadata does not name {name}.", address=name)
         return self._nodes[address]
 
-    def _candidates(self) -> list[Node]:
+    def _candidates(self) -> tuple[list[Node], list[Node]]:
+        """The known brokers, and the bootstrap servers that are none of them."""
         known = list(dict.fromkeys(self._nodes[address] for address in self._addresses.values()))
         others = [node for node in self._bootstrap if node not in known]
         if known and self._config.metadata_recovery_strategy == "none":
             others = []
-        # Spread the load of many clients.
-        nodes = [*_rotated(known, self._runtime.random()), *_rotated(others, self._runtime.random())]
-        return sorted(nodes, key=lambda node: (node in others, node.silent, not node.alive, node.not_before))
+        return self._ordered(known), self._ordered(others)
+
+    def _ordered(self, nodes: list[Node]) -> list[Node]:
+        start = int(self._runtime.random() * len(nodes))  # spread the load of many clients
+        return sorted(nodes[start:] + nodes[:start], key=lambda node: (node.silent, not node.alive, node.not_before))
 
     def _none_answered(self, failures: list[tuple[str, KafkaError]]) -> KafkaError:
         if failures and not any(error.retriable for _, error in failures):
@@ -365,11 +334,6 @@ class Pool:
 
     def _not_used(self, node: Node) -> BrokerUnreachableError:
         return BrokerUnreachableError(f"Broker {node.address} is not used any more.", address=node.address)
-
-
-def _rotated(nodes: list[Node], random: float) -> list[Node]:
-    start = int(random * len(nodes))
-    return nodes[start:] + nodes[:start]
 
 
 def _split(address: str) -> tuple[str, int]:

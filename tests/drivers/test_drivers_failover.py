@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from kafkastatic import RebalanceListener
 from kafkastatic.types import TopicPartition
-from tests.drivers.world import AT_ONCE, consumer_of, in_the_group, tasks_left
+from tests.drivers.world import AT_ONCE, TP, consumer_of, in_the_group, tasks_left
 from tests.support.scripted_broker import APIS, NODE, Call, ScriptedBroker
 
 pytestmark = pytest.mark.once
@@ -152,6 +153,51 @@ async def test_a_member_that_starts_does_not_wait_for_a_coordinator_that_left() 
             await starting
             assert await consumer.assigned() == {TopicPartition("orders", 0), TopicPartition("orders", 1)}
             await consumer.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_coordinator_that_leaves_a_request_unanswered_is_looked_up_again() -> None:
+    """It is still of the cluster, though the group is another one's by now."""
+    async with cluster() as (scene, first, second):
+        consumer = consumer_of(first, request_timeout_ms=300)
+        await in_the_group(consumer, first)
+        first.hold("OffsetFetch")
+        second.committed["orders", 0] = 7
+        scene.coordinator = OTHER
+        async with asyncio.timeout(NOTICED):
+            assert await consumer.committed(TP) == 7
+        await consumer.aclose(timeout=0.3)
+
+
+@pytest.mark.asyncio
+async def test_a_cluster_that_is_slow_is_not_left_for_another_one(caplog: pytest.LogCaptureFixture) -> None:
+    """The bootstrap server leads elsewhere by now; no connection is lost, and the member stays what it is."""
+    caplog.set_level(logging.WARNING, "kafkastatic")
+
+    def another(call: Call) -> Any:
+        answer: Any = front._metadata(call)
+        answer.cluster_id = "another"
+        return answer
+
+    async with cluster() as (scene, first, second), ScriptedBroker(PARTITIONS) as front:
+        front.advertised = (first.host, first.port)
+        front.on("Metadata", scene._metadata)
+        consumer = consumer_of(front)
+        await in_the_group(consumer, first)
+        who, connections = consumer.membership, len(front.of("ApiVersions"))
+        front.advertised = None
+        front.on("Metadata", another)
+        for broker in (first, second):
+            broker.delay("Metadata", 1.4)
+        first.topics["new"] = 1
+        async with asyncio.timeout(2 * NOTICED):
+            assert await consumer.end_offsets([TopicPartition("new", 0)])  # which takes new metadata
+        first.append("orders", 0, b"a")
+        assert (await consumer.getone()).value == b"a"
+        assert consumer.membership == who
+        assert len(front.of("ApiVersions")) == connections
+        assert "rebootstrap" not in caplog.text
+        await consumer.aclose()
 
 
 @pytest.mark.asyncio

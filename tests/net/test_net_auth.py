@@ -300,6 +300,39 @@ async def test_a_cancelled_login_leaves_no_socket_and_does_not_strand_the_next(a
 
 
 @pytest.mark.asyncio
+async def test_a_refusal_of_where_the_bootstrap_servers_lead_is_no_word_of_a_cluster_that_lives() -> None:
+    """Its broker is slow, and answers after another cluster has refused the login: nobody is told of that."""
+    async with ScriptedBroker() as known, ScriptedBroker() as elsewhere:
+        SaslListener(known)
+        told: list[Exception] = []
+        async with pool_of(known, elsewhere, refused=told) as pool:
+            await beat(pool)
+            SaslListener(elsewhere).passwords.clear()
+            answer = known.hold("Metadata")
+            asked = asyncio.create_task(pool.request_any(METADATA, timeout=3.0))
+            await elsewhere.received("SaslAuthenticate")
+            await elsewhere.until(lambda: not elsewhere.peers)
+            answer.release()
+            assert (await asked)[1] == known.address
+        assert told == []
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_of_where_the_bootstrap_servers_lead_is_one_when_the_known_brokers_are_gone() -> None:
+    async with ScriptedBroker() as known, ScriptedBroker() as elsewhere:
+        SaslListener(known)
+        SaslListener(elsewhere).passwords.clear()
+        told: list[Exception] = []
+        async with pool_of(known, elsewhere, refused=told) as pool:
+            await beat(pool)
+            known.drop_connection("Metadata", 9)
+            with pytest.raises(SaslAuthenticationFailedError) as caught:
+                await pool.request_any(METADATA, timeout=PATIENCE)
+            assert caught.value.address == elsewhere.address
+            assert told == [caught.value]
+
+
+@pytest.mark.asyncio
 async def test_a_broker_that_cannot_authenticate_is_too_old() -> None:
     async with ScriptedBroker() as broker:
         broker.caps["SaslAuthenticate"] = -1

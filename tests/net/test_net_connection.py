@@ -11,6 +11,7 @@ from kafkastatic._net.connection import Connection
 from kafkastatic._protocol.framing import decode_request, encode_response
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkastatic.errors import BrokerUnreachableError, KafkaTimeoutError, ProtocolError, UnsupportedVersionError
+from tests.support.virtual_loop import run_virtually
 
 VERSION = 4
 PATIENCE = 5.0
@@ -174,17 +175,78 @@ async def test_an_answer_to_nobody_closes_the_connection(data: bytes, message: s
     assert not connection.alive
 
 
-@pytest.mark.asyncio
-async def test_an_answer_that_does_not_come_in_time_closes_the_connection() -> None:
+def test_an_answer_that_does_not_come_in_time_closes_the_connection() -> None:
     """What is behind it would wait with it: a broker serves one request per connection at a time."""
-    connection, wire = connect()
-    behind = beat(connection)
-    await settle()
-    with pytest.raises(KafkaTimeoutError, match=r"kafka:9092 did not answer Heartbeat within 0\.01 s"):
-        await beat(connection, timeout=0.01)
-    with pytest.raises(KafkaTimeoutError):
-        await behind
-    assert wire.aborted
+
+    async def main() -> None:
+        connection, wire = connect()
+        behind = beat(connection)
+        await settle()
+        with pytest.raises(KafkaTimeoutError, match=r"kafka:9092 did not answer Heartbeat within 1 s"):
+            await beat(connection, timeout=1.0)
+        with pytest.raises(KafkaTimeoutError):
+            await behind
+        assert wire.aborted
+
+    run_virtually(main())
+
+
+def test_a_caller_that_had_no_time_to_wait_only_forgets_its_answer() -> None:
+    """Whoever waits behind it gets an answer; its own is dropped."""
+
+    async def main() -> None:
+        connection, wire = connect()
+        with pytest.raises(KafkaTimeoutError, match=r"kafka:9092 did not answer Heartbeat within 0\.9 s"):
+            await beat(connection, timeout=0.9)
+        behind = beat(connection)
+        await settle()
+        assert connection.in_flight == 1
+        for index, (correlation_id, _) in enumerate(wire.sent):
+            wire.answer(correlation_id, code=index)
+        assert (await behind).error_code == 1
+        assert connection.alive
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("given_up", ["late", "cancelled"])
+def test_a_connection_that_hangs_is_closed_although_nobody_waits_long(given_up: str) -> None:
+    """The second one that waits in vain finds that the first one's answer is overdue."""
+
+    async def main() -> None:
+        connection, wire = connect()
+        first = beat(connection, timeout=0.3)
+        await asyncio.sleep(0.1)
+        if given_up == "cancelled":
+            first.cancel()
+        await asyncio.wait([first])
+        assert connection.alive
+        await asyncio.sleep(1)
+        with pytest.raises(KafkaTimeoutError):
+            await beat(connection, timeout=0.3)
+        assert wire.aborted
+        with pytest.raises(KafkaTimeoutError):
+            await beat(connection)
+
+    run_virtually(main())
+
+
+def test_a_connection_that_is_slow_is_not_closed_by_those_who_do_not_wait_long() -> None:
+    """Each answer comes, later than its caller waits: the broker lives."""
+
+    async def main() -> None:
+        connection, wire = connect()
+        patient = beat(connection, timeout=60)
+        await asyncio.sleep(0.5)
+        for index in range(4):
+            with pytest.raises(KafkaTimeoutError):
+                await beat(connection, timeout=0.5)
+            wire.answer(wire.sent[index][0])
+            await asyncio.sleep(0.3)
+        assert (await patient).error_code == 0
+        assert connection.alive
+
+    run_virtually(main())
 
 
 @pytest.mark.asyncio

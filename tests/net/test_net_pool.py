@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 import shutil
 import socket
 import ssl
@@ -28,6 +27,7 @@ from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaTimeoutError, ProtocolError, UnsupportedVersionError
 from kafkastatic.types import Broker
 from tests.support.scripted_broker import NODE, Call, ScriptedBroker
+from tests.support.virtual_loop import run_virtually
 
 HEARTBEAT = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 METADATA = MetadataRequest(topics=[])
@@ -426,27 +426,6 @@ async def test_a_connection_to_a_broker_that_left_the_cluster_is_closed() -> Non
 # ── backoff ──
 
 
-class _Selector(selectors.DefaultSelector):
-    clock = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        events = super().select(0)
-        if not events:
-            self.clock += timeout or 0
-        return events
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Sleeping takes no time."""
-
-    def __init__(self) -> None:
-        self.virtual = _Selector()
-        super().__init__(self.virtual)
-
-    def time(self) -> float:
-        return self.virtual.clock
-
-
 class DeadNetwork(Runtime):
     """Every connection is refused."""
 
@@ -475,8 +454,7 @@ def test_reconnects_back_off_exponentially_with_jitter(random: float, factor: fl
                 with pytest.raises(BrokerUnreachableError, match="Connection refused"):
                     await pool.request_any(METADATA, timeout=PATIENCE)
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(main())
+    run_virtually(main())
     waits = [later - earlier for earlier, later in zip(runtime.attempts, runtime.attempts[1:], strict=False)]
     exact = [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
     assert waits == pytest.approx([wait * factor for wait in exact], rel=1e-4)
@@ -630,6 +608,22 @@ async def test_a_call_that_a_throttle_outlasts_ends_in_its_time() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_request_that_a_throttle_left_no_time_for_its_answer_does_no_harm_to_others() -> None:
+    """It is sent with some milliseconds left; what is behind it on the connection is answered."""
+    async with ScriptedBroker() as broker, connected(broker) as pool:
+        broker.on("Heartbeat", throttling(200))
+        await pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=PATIENCE)
+        broker.delay("Metadata", 0.1)
+        hurried = asyncio.create_task(pool.request(NODE, METADATA, Role.QUICK, timeout=0.22))
+        await broker.received("Metadata")
+        behind = asyncio.create_task(pool.request(NODE, HEARTBEAT, Role.QUICK, timeout=PATIENCE))
+        with pytest.raises(KafkaTimeoutError, match="did not answer Metadata within"):
+            await hurried
+        await behind
+        assert list(broker.peers) == [1]
+
+
+@pytest.mark.asyncio
 async def test_a_broker_that_has_waited_itself_is_not_waited_for_again() -> None:
     """Before Kafka 2.0, which serves Fetch 8, brokers answered late and said by how much."""
     async with ScriptedBroker() as broker, connected(broker) as pool:
@@ -673,6 +667,30 @@ async def test_where_no_known_broker_answers_the_bootstrap_servers_are_asked() -
             assert not pool.knows(address)
             assert runtime.looked_up == ["dead.test", "kafka.test"]
         await known.until(lambda: not known.peers)
+
+
+@pytest.mark.asyncio
+async def test_brokers_that_are_slow_are_not_taken_for_gone() -> None:
+    """A bootstrap server, which may lead elsewhere by now, is not even connected to."""
+    async with ScriptedBroker() as front, two_brokers() as (one, two, pool):
+        pool._bootstrap = [pool._node(front.host, front.port), *pool._bootstrap]
+        for broker in (one, two):
+            broker.delay("Metadata", 1.4)
+        _, address = await pool.request_any(METADATA, timeout=30)
+        assert address in (one.address, two.address)
+        assert front.calls == []
+
+
+@pytest.mark.asyncio
+async def test_without_recovery_brokers_that_hang_are_all_that_is_asked_too() -> None:
+    options: dict[str, Any] = {"metadata_recovery_strategy": "none", "runtime": Ordered()}
+    async with ScriptedBroker() as front, ScriptedBroker() as known, pool_of(front.address, **options) as pool:
+        pool.update([Broker(NODE, known.host, known.port)])
+        hold = known.hold("Metadata")
+        with pytest.raises(BrokerUnreachableError, match="did not answer Metadata"):
+            await pool.request_any(METADATA, timeout=0.7)
+        hold.release()
+        assert front.calls == []
 
 
 @pytest.mark.asyncio
