@@ -17,6 +17,9 @@ TESTS = Path(__file__).resolve().parent
 SCENARIOS = """
 import pytest
 
+pytestmark = pytest.mark.once
+
+
 @pytest.mark.scenario(4, 9, where="machine")
 def test_one(): pass
 

@@ -2,9 +2,10 @@
 
     python -m tools.unit_tests [pytest arguments]
 
-The Pythons run side by side, as many as there are processors. The oldest one's output is shown in full, of the others
-the closing line; a failing one's output is shown too. Exit code 1 if one of them fails. A Python that pyproject.toml
-does not declare, and whose environment cannot be made, is reported and does not fail the run.
+The Pythons run side by side, as many as there are processors; the newer ones leave out what is marked `once`. The
+oldest one's output is shown in full, of the others the closing line; a failing one's output is shown too. Exit code 1
+if one of them fails. A Python that pyproject.toml does not declare, and whose environment cannot be made, is reported
+and does not fail the run.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def run(python: Python, arguments: list[str], *, main: bool) -> Outcome:
         words = "FAILED" if required else "not run (undeclared version)"
         return Outcome(python, f"{words}: the environment could not be made", str(error), failed=required)
     began = time.monotonic()
-    command = [str(interpreter), "-m", "pytest", "-q", "-m", "not integration", "-p", "no:cacheprovider", *arguments]
+    which = "not integration" if main else "not integration and not once"
+    command = [str(interpreter), "-m", "pytest", "-q", "-m", which, "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,9 @@ from kafkastatic.errors import ConsumerClosedError, IllegalStateError, KafkaErro
 from kafkastatic.types import RebalanceListener, TopicPartition
 from tests.drivers.world import consumer_of, nothing_left
 from tests.support.scripted_broker import Answer, Call, Hold, ScriptedBroker
+
+pytestmark = pytest.mark.once
+
 
 PARTITIONS = [TopicPartition("orders", p) for p in range(2)]
 JOIN_LOST, REFUSED = (22, 25, 27), (14, 16, 22, 25, 27)

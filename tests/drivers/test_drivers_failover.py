@@ -15,6 +15,9 @@ from kafkastatic.types import TopicPartition
 from tests.drivers.world import AT_ONCE, TP, consumer_of, in_the_group, tasks_left
 from tests.support.scripted_broker import APIS, NODE, Call, ScriptedBroker
 
+pytestmark = pytest.mark.once
+
+
 NOTICED = 1.5 + AT_ONCE
 """Seconds: the longest poll and the patience with a broker, and what a busy machine may add."""
 

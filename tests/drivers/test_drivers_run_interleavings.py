@@ -17,6 +17,9 @@ from kafkastatic.types import TopicPartition
 from tests.drivers.world import consumer_of, eventually, nothing_left
 from tests.support.scripted_broker import PATIENCE, Call, ScriptedBroker
 
+pytestmark = pytest.mark.once
+
+
 UNKNOWN_MEMBER, REBALANCING = 25, 27
 VALUES = [b"0", b"1", b"2", b"3"]
 ENOUGH = 400

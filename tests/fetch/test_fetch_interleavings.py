@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,6 +16,8 @@ from kafkastatic.errors import CorruptRecordError, DeserializationError, RecordE
 from kafkastatic.types import OffsetAndMetadata, TopicPartition
 
 from .logs import A, Application, B, C, batch, offsets, raw
+
+pytestmark = pytest.mark.once
 
 
 class Log:

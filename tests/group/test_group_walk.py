@@ -75,6 +75,9 @@ from tests.group.machine import (
     synced,
 )
 
+pytestmark = pytest.mark.once
+
+
 COMMON = (14, 15, 16, 22, 25, 27, 82)
 RARE = (-1, 7, 23, 24, 26, 30, 35, 69, 79, 81, 110, 111, 113, 999)
 OWNS_NOTHING = frozenset(State) - IN_GROUP

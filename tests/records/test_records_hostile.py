@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from kafkastatic._records import ConsumerRecord, RawBatch, decode, encode_batch, split
 from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
 
+pytestmark = pytest.mark.once
+
+
 RECORDS = [
     (b"key-%d" % i, b"value " * i if i % 5 else None, [("name", b"x"), ("null", None)] if i % 3 else [], 1_000_000 + i)
     for i in range(70)

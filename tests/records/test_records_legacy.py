@@ -24,6 +24,9 @@ from kafkastatic._records.compression import compress
 from kafkastatic._records.legacy import _with_right_checksum, _xxh32
 from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
 
+pytestmark = pytest.mark.once
+
+
 LIMIT = 1 << 18
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 TYPED = (CorruptRecordError, UnsupportedCodecError)
