@@ -17,6 +17,9 @@ from kafkastatic._protocol.messages.metadata import (
 )
 from kafkastatic.types import NO_TOPIC_ID, Broker, ClusterSnapshot, PartitionInfo, TopicInfo, TopicPartition
 
+RELIABLE_EPOCHS = 9
+"""The first version whose leader epochs are to be believed (KAFKA-9212)."""
+
 
 def request(topics: Iterable[str] | None, *, allow_auto_create: bool) -> MetadataRequest:
     """Ask for these topics, none of them, or (`None`) all that there are."""
@@ -24,7 +27,9 @@ def request(topics: Iterable[str] | None, *, allow_auto_create: bool) -> Metadat
     return MetadataRequest(topics=wanted, allow_auto_topic_creation=allow_auto_create)
 
 
-def merge(old: ClusterSnapshot, answer: MetadataResponse, missing: Iterable[str] | None = None) -> ClusterSnapshot:
+def merge(
+    old: ClusterSnapshot, answer: MetadataResponse, missing: Iterable[str] | None = None, *, epochs: bool = True
+) -> ClusterSnapshot:
     """The snapshot after an answer.
 
     Topics that the answer does not name keep their entry. A topic in a passing error keeps its old partitions; a
@@ -34,6 +39,7 @@ def merge(old: ClusterSnapshot, answer: MetadataResponse, missing: Iterable[str]
 
     Args:
         missing: the answer names all topics that there are, and not these.
+        epochs: its leader epochs are to be believed; they count as unknown otherwise.
     """
     if old.cluster_id and answer.cluster_id and old.cluster_id != answer.cluster_id:
         old = ClusterSnapshot()
@@ -45,7 +51,7 @@ def merge(old: ClusterSnapshot, answer: MetadataResponse, missing: Iterable[str]
         }
     for topic in answer.topics:
         if topic.name is not None:
-            topics[topic.name] = _topic(topic, old.topics.get(topic.name))
+            topics[topic.name] = _topic(topic, old.topics.get(topic.name), epochs=epochs)
     return ClusterSnapshot(
         cluster_id=answer.cluster_id or old.cluster_id,
         brokers={b.node_id: Broker(b.node_id, b.host, b.port, b.rack) for b in answer.brokers},
@@ -53,7 +59,7 @@ def merge(old: ClusterSnapshot, answer: MetadataResponse, missing: Iterable[str]
     )
 
 
-def _topic(topic: MetadataResponseTopic, old: TopicInfo | None) -> TopicInfo:
+def _topic(topic: MetadataResponseTopic, old: TopicInfo | None, *, epochs: bool) -> TopicInfo:
     assert topic.name is not None
     if old is not None and topic.topic_id in old.former:
         return old
@@ -70,7 +76,8 @@ def _topic(topic: MetadataResponseTopic, old: TopicInfo | None) -> TopicInfo:
     for entry in topic.partitions:
         index = entry.partition_index
         replicas = tuple(node for node in entry.replica_nodes if node not in entry.offline_replicas)
-        info = PartitionInfo(index, entry.leader_id, entry.leader_epoch, entry.error_code, replicas)
+        epoch = entry.leader_epoch if epochs else -1
+        info = PartitionInfo(index, entry.leader_id, epoch, entry.error_code, replicas)
         known = old.partitions.get(index) if old is not None and same else None
         partitions[index] = known if known and known.leader_epoch > info.leader_epoch >= 0 else info
     return TopicInfo(topic.name, topic.topic_id, partitions, codes.NONE, topic.is_internal, former)

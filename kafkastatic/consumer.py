@@ -438,7 +438,9 @@ class Consumer(Generic[K, V]):
                 if state.fetch_at is not None:
                     client.consumption.settle()
                     return state.handed
-                await client.offsets.resolve(client.positions, [state])
+                await client.starts.known(state)
+                if tp not in client.positions:
+                    await self._meet_the_end()
 
     def seek(self, partition: TopicPartition, offset: int | OffsetAndMetadata) -> None:
         """Go on at `offset`, whatever was handed out. Passes a record that could not be delivered.

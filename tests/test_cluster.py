@@ -12,7 +12,7 @@ from kafkastatic._protocol.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
-from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot
+from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, PartitionInfo
 
 OLD, NEW = b"old".ljust(16), b"new".ljust(16)
 UNKNOWN, LOADING = 3, 5
@@ -89,3 +89,12 @@ def test_a_pattern_matches_whole_names_of_topics_that_are_there() -> None:
 
     assert matching(snapshot, re.compile("orders-."), internal=False) == {"orders-1"}
     assert matching(snapshot, re.compile("orders-.*"), internal=True) == {"orders-1", "orders-22", "orders-4"}
+
+
+def test_leader_epochs_of_old_answers_are_not_believed() -> None:
+    """Below version 9 of Metadata a broker may tell of an older epoch than is in force (KAFKA-9212)."""
+    known = merge(ClusterSnapshot(), answer(topic("a", OLD, epoch=9)))
+
+    found = merge(known, answer(topic("a", OLD, epoch=5)), epochs=False).topics["a"].partitions[0]
+
+    assert found == PartitionInfo(0, 1, -1)

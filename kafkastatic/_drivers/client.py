@@ -25,6 +25,7 @@ from kafkastatic._drivers.metadata import ASSIGNED, MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollWatch
 from kafkastatic._drivers.producing import Producer
+from kafkastatic._drivers.starts import StartsDriver
 from kafkastatic._drivers.throttling import ThrottleReport
 from kafkastatic._drivers.topics import TopicsDriver
 from kafkastatic._drivers.truncation import TruncationDriver
@@ -108,12 +109,21 @@ class Client:
             config,
             self.pool,
             self.metadata,
-            self.offsets,
             self.positions,
             runtime,
             self.log,
             arrived=self.hand_out.arrived,
         )
+        self.starts = StartsDriver(
+            config,
+            self.offsets,
+            self.metadata,
+            self.positions,
+            runtime,
+            self.log,
+            changed=self._assignment_changed,
+        )
+        self.fetch.replanned.append(self.starts.wake)
         self.truncation = TruncationDriver(
             config,
             self.pool,
@@ -408,6 +418,7 @@ class Client:
             await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
+            tasks.start_soon(self.starts.run, name="kafkastatic:starts")
             tasks.start_soon(self.truncation.run, name="kafkastatic:truncation")
             if self.membership is not None:
                 tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")

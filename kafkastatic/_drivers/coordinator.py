@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import anyio
 
@@ -28,6 +28,7 @@ class Coordinator:
 
     Attributes:
         last_error: the last passing failure of `find`, to name when the time has run out.
+        forgotten: called whenever a coordinator that was known is forgotten, whoever lost it.
     """
 
     def __init__(self, config: ConsumerConfig, pool: Pool, runtime: Runtime, log: EventLog) -> None:
@@ -40,6 +41,7 @@ class Coordinator:
         self._broker: Broker | None = None
         self._lock = anyio.Lock()
         self.last_error: KafkaError | None = None
+        self.forgotten: Callable[[], None] = lambda: None
 
     async def find(self) -> Versions:
         """Find and connect to the coordinator, retrying passing failures; the caller bounds the time.
@@ -76,7 +78,9 @@ class Coordinator:
             return await self._pool.ensure((await self._locate()).node_id)
 
     def forget(self) -> None:
-        self._broker = None
+        if self._broker is not None:
+            self._broker = None
+            self.forgotten()
 
     async def request(self, request: Request[R], role: Role, *, timeout: float, cap: int | None = None) -> R:
         """Send a request to the coordinator. Raises as `Pool.request`; where a retry may help it is looked up again."""

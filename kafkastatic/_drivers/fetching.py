@@ -9,7 +9,6 @@ from anyio.abc import TaskGroup
 
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import MetadataDriver
-from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._fetch.answers import Ask, Need, Outcome
 from kafkastatic._fetch.plan import Planner, Sources
 from kafkastatic._fetch.positions import Positions
@@ -41,7 +40,6 @@ class FetchDriver:
         config: ConsumerConfig,
         pool: Pool,
         metadata: MetadataDriver,
-        offsets: OffsetsDriver,
         positions: Positions,
         runtime: Runtime,
         log: EventLog,
@@ -51,7 +49,6 @@ class FetchDriver:
         self._config = config
         self._pool = pool
         self._metadata = metadata
-        self._offsets = offsets
         self._positions = positions
         self._runtime = runtime
         self._log = log
@@ -69,7 +66,7 @@ class FetchDriver:
         wake.set()
 
     def replan(self) -> None:
-        """Positions or leaders changed: look again at whom to ask, where partitions start, and what to fetch."""
+        """Positions or leaders changed: look again at whom to ask, and for what."""
         replan, self._replan = self._replan, anyio.Event()
         replan.set()
         self.wake()
@@ -79,7 +76,6 @@ class FetchDriver:
     async def run(self) -> None:
         self._metadata.watch(lambda _: self.replan())
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._resolve, name="kafkastatic:resolve")
             while True:
                 replan = self._replan
                 self._start_loops(tasks)
@@ -102,30 +98,6 @@ class FetchDriver:
             backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self._runtime.random)
             self._retries[node_id] = backoff
         return self._retries[node_id]
-
-    async def _resolve(self) -> None:
-        """Look up where partitions start, whenever there are any that do not know."""
-        backoff = Backoff(self._config.retry_backoff_ms, self._config.retry_backoff_max_ms, self._runtime.random)
-        while True:
-            replan = self._replan
-            states = self._positions.unresolved()
-            if not states:
-                backoff.reset()
-                await replan.wait()
-                continue
-            try:
-                await self._offsets.resolve(self._positions, states)
-            except KafkaError as error:
-                self._log.warning("offsets_not_resolved", error=str(error))
-                for state in states:
-                    if not error.retriable and state.fetch_at is None:
-                        state.error = error
-            self._arrived()
-            self.replan()
-            if self._positions.unresolved():
-                replan = self._replan
-                with anyio.move_on_after(backoff.next()):
-                    await replan.wait()
 
     async def _fetch_from(self, node_id: int) -> None:
         """Fetch from one broker for as long as it serves any assigned partition."""

@@ -77,6 +77,8 @@ class MembershipDriver:
         self._joining: anyio.CancelScope | None = None
         self.failing = False
         self._over = False
+        self._forgotten = False
+        coordinator.forgotten = self._coordinator_forgotten
 
     @property
     def membership(self) -> Membership:
@@ -88,6 +90,11 @@ class MembershipDriver:
         self._arrived.set()
         if self._handled.is_set() and not self.ended.is_set():
             self._handled = anyio.Event()
+
+    def _coordinator_forgotten(self) -> None:
+        """The machine hears of it behind all else: if a request of its own met it, that says more."""
+        self._forgotten = True
+        self._arrived.set()
 
     async def handled(self) -> None:
         """Wait until the machine has seen all that was fed to it."""
@@ -116,12 +123,17 @@ class MembershipDriver:
 
     async def _next(self) -> m.Event:
         """The next event, or the deadline."""
-        if not self._inbox:
+        if not self._inbox and not self._forgotten:
             self._arrived = anyio.Event()
             deadline = self._member.deadline()
             with anyio.CancelScope(deadline=float("inf") if deadline is None else deadline):
                 await self._arrived.wait()
-        return self._inbox.popleft() if self._inbox else m.TimerFired()
+        if self._inbox:
+            return self._inbox.popleft()
+        if self._forgotten:
+            self._forgotten = False
+            return m.CoordinatorForgotten()
+        return m.TimerFired()
 
     def _carry_out(self, action: m.Action, tasks: TaskGroup) -> None:
         match action:
@@ -175,14 +187,15 @@ class MembershipDriver:
                     self._joining = None
 
     async def _find(self, after: float) -> None:
-        if after:  # the one that is known has failed
-            await anyio.sleep(after)
+        if after:  # the one that is known has failed; whoever needs it sooner may find the next one
             self._coordinator.forget()
+            await anyio.sleep(after)
         try:
             versions = await self._coordinator.find()
         except KafkaError as error:
             self.feed(m.CoordinatorRefused(error))
         else:
+            self._forgotten = False  # that was before
             self.feed(m.CoordinatorFound(versions))
 
     # ── callbacks ──

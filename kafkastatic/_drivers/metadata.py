@@ -11,7 +11,7 @@ from kafkastatic._drivers.log import EventLog
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import PATIENCE, Pool
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.messages.metadata import MetadataResponse
+from kafkastatic._protocol.messages.metadata import MetadataRequest, MetadataResponse
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaError
@@ -176,7 +176,8 @@ class MetadataDriver:
         if self.snapshot.brokers and not self._pool.knows(address):
             self._log.warning("rebootstrapped", address=address, cluster_id=answer.cluster_id)
         missing = self._tracked() - {topic.name for topic in answer.topics} if complete else None
-        snapshot = _cluster.merge(self.snapshot, answer, missing)
+        _, highest = self._pool.versions_at(address).get(MetadataRequest.API_KEY, (0, 0))
+        snapshot = _cluster.merge(self.snapshot, answer, missing, epochs=highest >= _cluster.RELIABLE_EPOCHS)
         self.knows_all = complete and self._all
         self._pool.update(snapshot.brokers.values(), advertised_by=address)
         self._show(snapshot)

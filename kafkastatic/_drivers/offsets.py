@@ -1,30 +1,55 @@
-"""Lookups of offsets: what the group has committed, the ends of logs, and where partitions start."""
+"""Lookups of offsets: what the group has committed, the ends of logs, and offsets by time."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
 import anyio
+import attrs
 
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.metadata import MetadataDriver
-from kafkastatic._fetch.positions import EARLIEST, LATEST, PartitionState, Positions
-from kafkastatic._fetch.resets import reset_for, timestamp_of
 from kafkastatic._fetch.transactions import ISOLATION
 from kafkastatic._group import committed
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for, is_retriable
-from kafkastatic._protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from kafkastatic._protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopic,
+)
 from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequest
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
-from kafkastatic.errors import KafkaError, NoOffsetForPartitionError
+from kafkastatic.errors import KafkaError
 from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
 
 _CONSUMER = -1
 """`replica_id` of one who is no broker."""
+
+
+@attrs.frozen
+class Ends:
+    """What a leader said of offsets by time.
+
+    Attributes:
+        found: each partition's offset, `None` where no record is as young.
+        refused: errors for good.
+        failed: errors that may pass.
+    """
+
+    found: dict[TopicPartition, OffsetAndTimestamp | None] = attrs.field(
+        factory=dict[TopicPartition, OffsetAndTimestamp | None]
+    )
+    refused: dict[TopicPartition, KafkaError] = attrs.field(factory=dict[TopicPartition, KafkaError])
+    failed: dict[TopicPartition, KafkaError] = attrs.field(factory=dict[TopicPartition, KafkaError])
+
+    def but(self, later: Ends) -> Ends:
+        """All of it together; what was found later counts."""
+        return Ends(self.found | later.found, self.refused | later.refused, self.failed | later.failed)
 
 
 class OffsetsDriver:
@@ -65,19 +90,28 @@ class OffsetsDriver:
         """The group's committed offset of each partition, `None` where there is none.
 
         Raises:
-            BrokerError: if the coordinator refuses for good.
+            BrokerError: if the coordinator refuses for good, be it one of the partitions.
         """
         found: dict[TopicPartition, OffsetAndMetadata | None] = {}
         backoff = self._backoff()
         while True:
-            found |= (await self._committed([tp for tp in partitions if tp not in found])).offsets
+            answer = await self.look_up_committed([tp for tp in partitions if tp not in found])
+            for error in answer.refused.values():
+                raise error
+            found |= answer.offsets
             if all(tp in found for tp in partitions):
                 return found
             await anyio.sleep(backoff.next())
 
-    async def _committed(self, partitions: Collection[TopicPartition]) -> committed.Found:
-        """As `committed`, without those whose topic the coordinator does not know by the id that we know."""
-        assert self._coordinator is not None
+    async def look_up_committed(self, partitions: Collection[TopicPartition]) -> committed.Found:
+        """As `committed`, without those whose topic the coordinator does not know by the id that we know, and with
+        each refused partition's error. Without a group nothing is committed.
+
+        Raises:
+            BrokerError: if the coordinator refuses for good.
+        """
+        if self._coordinator is None:
+            return committed.Found(dict.fromkeys(partitions))
         backoff = self._backoff()
         while True:
             try:
@@ -99,8 +133,9 @@ class OffsetsDriver:
                 if found.unknown:
                     self._metadata.refresh_soon()
                 return found
+            self.last_error = error_for(failed, api="OffsetFetch", group=self._config.group_id)
             if not is_retriable(failed):
-                raise error_for(failed, api="OffsetFetch", group=self._config.group_id)
+                raise self.last_error
             if failed in (codes.NOT_COORDINATOR, codes.COORDINATOR_NOT_AVAILABLE):
                 self._coordinator.forget()
             await anyio.sleep(backoff.next())
@@ -124,41 +159,43 @@ class OffsetsDriver:
         backoff = self._backoff()
         self._metadata.track({tp[0] for tp in wanted})
         while True:
-            refused = await self._ask_leaders(missing, found)
-            if refused:
-                raise next(iter(refused.values()))
+            for ends in await self._ask_leaders(missing):
+                for error in ends.refused.values():
+                    raise error
+                found |= ends.found
             missing = {tp: timestamp for tp, timestamp in missing.items() if tp not in found}
             if not missing:
                 return found
+            self._metadata.refresh_soon()
             await anyio.sleep(backoff.next())
 
-    async def _ask_leaders(
-        self, wanted: Mapping[TopicPartition, int], found: dict[TopicPartition, OffsetAndTimestamp | None]
-    ) -> dict[TopicPartition, KafkaError]:
-        """Ask every leader once: what they know goes into `found`, what they refuse for good is returned."""
-        refused: dict[TopicPartition, KafkaError] = {}
+    async def _ask_leaders(self, wanted: Mapping[TopicPartition, int]) -> list[Ends]:
+        """Ask every leader once."""
         by_leader: dict[int, dict[TopicPartition, int]] = {}
         for tp, timestamp in wanted.items():
-            info = self._metadata.snapshot.leader(TopicPartition(*tp))
-            if info is not None:
-                by_leader.setdefault(info.leader, {})[tp] = timestamp
-            else:
-                unknown = codes.UNKNOWN_TOPIC_OR_PARTITION
-                self.last_error = error_for(unknown, api="Metadata", topic=tp[0], partition=tp[1])
+            leader = self.leader(tp)
+            if leader is not None:
+                by_leader.setdefault(leader, {})[tp] = timestamp
+        answers: list[Ends] = []
+
+        async def ask(leader: int, part: Mapping[TopicPartition, int]) -> None:
+            answers.append(await self.ask(leader, part))
+
         async with anyio.create_task_group() as tasks:
             for leader, part in by_leader.items():
-                tasks.start_soon(self._ask_leader, leader, part, found, refused)
-        if wanted.keys() - found.keys() - refused.keys():
-            self._metadata.refresh_soon()
-        return refused
+                tasks.start_soon(ask, leader, part)
+        return answers
 
-    async def _ask_leader(
-        self,
-        leader: int,
-        wanted: Mapping[TopicPartition, int],
-        found: dict[TopicPartition, OffsetAndTimestamp | None],
-        refused: dict[TopicPartition, KafkaError],
-    ) -> None:
+    def leader(self, tp: TopicPartition) -> int | None:
+        """Whom to ask about a partition's log, as far as is known."""
+        info = self._metadata.snapshot.leader(TopicPartition(*tp))
+        if info is None:
+            unknown = codes.UNKNOWN_TOPIC_OR_PARTITION
+            self.last_error = error_for(unknown, api="Metadata", topic=tp[0], partition=tp[1])
+        return None if info is None else info.leader
+
+    async def ask(self, leader: int, wanted: Mapping[TopicPartition, int]) -> Ends:
+        """Ask one leader once, for the first offset not earlier than each timestamp, as `by_time`."""
         topics: dict[str, ListOffsetsTopic] = {}
         for (name, index), timestamp in wanted.items():
             topic = topics.setdefault(name, ListOffsetsTopic(name=name, partitions=[]))
@@ -172,77 +209,26 @@ class OffsetsDriver:
             answer = await self._pool.request(leader, request, Role.QUICK, timeout=self._timeout)
         except KafkaError as error:
             self.last_error = error
-            if not error.retriable:
-                refused.update(dict.fromkeys(wanted, error))
-            return
+            failed = dict.fromkeys(wanted, error)
+            return Ends(failed=failed) if error.retriable else Ends(refused=failed)
+        return self._ends(answer)
+
+    def _ends(self, answer: ListOffsetsResponse) -> Ends:
+        ends = Ends()
         for topic in answer.topics:
             for entry in topic.partitions:
-                tp = TopicPartition(topic.name, entry.partition_index)
-                if entry.error_code == codes.NONE:
-                    offset = OffsetAndTimestamp(entry.offset, entry.timestamp, entry.leader_epoch)
-                    found[tp] = offset if offset.offset >= 0 else None
-                    continue
-                error = error_for(entry.error_code, api="ListOffsets", topic=tp.topic, partition=tp.partition)
-                self.last_error = error
-                if not error.retriable:
-                    refused[tp] = error
+                tp, code = TopicPartition(topic.name, entry.partition_index), entry.error_code
+                if code == codes.NONE and entry.offset >= 0:
+                    ends.found[tp] = OffsetAndTimestamp(entry.offset, entry.timestamp, entry.leader_epoch)
+                elif code in (codes.NONE, codes.UNSUPPORTED_FOR_MESSAGE_FORMAT):  # its records have no timestamps
+                    ends.found[tp] = None
+                else:
+                    error = error_for(code, api="ListOffsets", topic=tp.topic, partition=tp.partition)
+                    self.last_error = error
+                    (ends.failed if _may_pass(code) else ends.refused)[tp] = error
+        return ends
 
-    # ── where to start ──
 
-    async def resolve(self, positions: Positions, states: Collection[PartitionState]) -> None:
-        """Find out where partitions start: at the committed offset, else where `auto_offset_reset` says.
-
-        Each leader is asked once: a partition without one does not hold up the others, and is left as it is.
-        """
-        fresh = [state for state in states if state.fetch_at is None and state.reset is None and state.error is None]
-        if fresh and self._coordinator is not None:
-            versions = {state.tp: state.version for state in fresh}
-            found = await self._committed(list(versions))
-            for state in fresh:
-                untouched = self._untouched(positions, state, versions[state.tp])
-                if untouched and state.reset is None and state.tp in found.offsets:
-                    self._start(state, found.offsets[state.tp], by_id=found.by_id)
-        else:
-            for state in fresh:
-                self._start(state, None)
-        await self._look_up_resets(positions, states)
-
-    async def _look_up_resets(self, positions: Positions, states: Collection[PartitionState]) -> None:
-        resets = {state.tp: (state, state.version) for state in states if state.fetch_at is None}
-        config, wall = self._config, self._runtime.wall()
-        wanted = {
-            tp: timestamp_of(state.reset, config.reset_duration, wall)
-            for tp, (state, _) in resets.items()
-            if state.reset is not None
-        }
-        found: dict[TopicPartition, OffsetAndTimestamp | None] = {}
-        refused = await self._ask_leaders(wanted, found) if wanted else {}
-        young = {tp: LATEST for tp, end in found.items() if end is None}
-        if young:  # no record is as young as that
-            refused |= await self._ask_leaders(young, found)
-        for tp in wanted:
-            state, version = resets[tp]
-            if not self._untouched(positions, state, version):
-                continue
-            end = found.get(tp)
-            if end is not None:
-                state.move(end.offset)
-            elif tp in refused:
-                state.error = refused[tp]
-
-    def _untouched(self, positions: Positions, state: PartitionState, version: int) -> bool:
-        """Whether nobody sought or revoked the partition while we asked."""
-        return positions.get(state.tp) is state and state.version == version and state.fetch_at is None
-
-    def _start(self, state: PartitionState, found: OffsetAndMetadata | None, *, by_id: bool = False) -> None:
-        """Start at the committed offset, unless it is the last one of a topic that had the name before, which brokers
-        without topic ids in commits may still have."""
-        policy = self._config.auto_offset_reset
-        former = state.former is not None and found is not None and state.former.offset == found.offset and not by_id
-        if found is not None and not former:
-            state.go_on(found)
-            state.committed = found
-        elif policy == "none":
-            state.error = NoOffsetForPartitionError(state.tp.topic, state.tp.partition, self._config.group_id)
-        else:
-            state.reset = EARLIEST if state.reborn else reset_for(policy)
+def _may_pass(code: int) -> bool:
+    """Whether to ask again: as Java's consumer does even upon an accident, and upon codes that it does not know."""
+    return is_retriable(code) or code == codes.UNKNOWN_SERVER_ERROR or code not in codes.TABLE

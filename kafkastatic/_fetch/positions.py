@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import count
 
 from kafkastatic._fetch.epochs import UNKNOWN, Epochs
@@ -312,6 +312,12 @@ class Positions:
         """Bytes fetched and not handed out."""
         return sum(state.buffered for state in self._states.values())
 
-    def unresolved(self) -> list[PartitionState]:
-        """Partitions whose starting offset has to be found out."""
-        return [state for state in self if state.fetch_at is None and not (state.error or state.barred or state.gone)]
+    def unresolved(self, awaited: Collection[PartitionState] = ()) -> list[PartitionState]:
+        """Partitions whose starting offset has to be found out; of barred ones only those that are awaited."""
+        return [
+            state
+            for state in self
+            if state.fetch_at is None
+            and not (state.error or state.gone)
+            and (not state.barred or any(state is other for other in awaited))
+        ]

@@ -24,6 +24,7 @@ from kafkastatic._group.member import (
     AssignFinished,
     CloseRequested,
     CommitRejected,
+    CoordinatorForgotten,
     CoordinatorFound,
     CoordinatorRefused,
     Event,
@@ -78,6 +79,8 @@ class ClassicMember(Joining):
                 return self._started()
             case CoordinatorFound():
                 return self._coordinator_found(event, now)
+            case CoordinatorForgotten():
+                return self._coordinator_forgotten()
             case CoordinatorRefused():
                 return self._fail(event.error)
             case Answered():
@@ -142,6 +145,12 @@ class ClassicMember(Joining):
         if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR) or is_retriable(code):
             return [Report("coordinator_lost", {"code": code}), *self._lose_coordinator()]
         return self._fail_code(code, api)
+
+    def _coordinator_forgotten(self) -> list[Action]:
+        """As if a heartbeat had told it; who is not in the group will be judged by whichever coordinator it joins."""
+        if self.state not in IN_GROUP or self._finding:
+            return []
+        return [Report("coordinator_lost", {"api": "another request"}), *self._lose_coordinator()]
 
     def _proof_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
         report = [Report("membership_confirmed", self._who())] if response.error_code == codes.NONE else []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
@@ -13,6 +15,7 @@ from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchRequestTopics,
     OffsetFetchResponse,
 )
+from kafkastatic.errors import KafkaError
 from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, TopicPartition
 
 ONE_GROUP = 7
@@ -33,13 +36,15 @@ class Found(NamedTuple):
     Attributes:
         offsets: the committed offset of each partition that was answered, `None` where there is none.
         unknown: partitions whose topic the coordinator does not know by its id.
+        refused: the error of each partition that was refused for good, by itself.
         code: what else went wrong, 0 if nothing.
         by_id: the offsets are sure to be of the topics with the ids that we know.
     """
 
     offsets: dict[TopicPartition, OffsetAndMetadata | None]
-    unknown: frozenset[TopicPartition]
-    code: int
+    unknown: frozenset[TopicPartition] = frozenset()
+    refused: Mapping[TopicPartition, KafkaError] = MappingProxyType({})
+    code: int = codes.NONE
     by_id: bool = False
 
 
@@ -71,6 +76,7 @@ def parse(answer: OffsetFetchResponse, topic_ids: Mapping[str, bytes] | None) ->
     names = {topic_id: name for name, topic_id in (topic_ids or {}).items()}
     offsets: dict[TopicPartition, OffsetAndMetadata | None] = {}
     unknown: set[TopicPartition] = set()
+    refused: dict[TopicPartition, KafkaError] = {}
     failed = next((group.error_code for group in answer.groups if group.error_code), answer.error_code)
     entries = [(topic.name, topic.partitions) for topic in answer.topics]
     by_group = [
@@ -84,8 +90,13 @@ def parse(answer: OffsetFetchResponse, topic_ids: Mapping[str, bytes] | None) ->
             if entry.error_code == codes.UNKNOWN_TOPIC_ID:
                 unknown.add(tp)
                 continue
-            failed = failed or entry.error_code
+            if entry.error_code != codes.NONE:
+                if is_retriable(entry.error_code):
+                    failed = failed or entry.error_code
+                else:
+                    refused[tp] = error_for(entry.error_code, api="OffsetFetch", topic=name, partition=tp.partition)
+                continue
             value = OffsetAndMetadata(entry.committed_offset, entry.metadata or "", entry.committed_leader_epoch)
             offsets[tp] = value if value.offset >= 0 else None
     by_id = any(topic.topic_id != NO_TOPIC_ID for group in answer.groups for topic in group.topics)
-    return Found(offsets, frozenset(unknown), failed, by_id)
+    return Found(offsets, frozenset(unknown), refused, failed, by_id)

@@ -78,7 +78,8 @@ class Joining(Standing):
     def _lose_coordinator(self) -> list[Action]:
         """Look the coordinator up again, once, whoever noticed."""
         self._coordinator, self._unproven = False, True
-        self._live.pop("SyncGroup", None)  # what it says is of the coordinator that is gone
+        for api in ("SyncGroup", "Heartbeat"):
+            self._live.pop(api, None)  # what it says is of the coordinator that is gone
         if self._finding:
             return []
         self._finding = True

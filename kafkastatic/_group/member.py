@@ -36,6 +36,11 @@ class CoordinatorFound:
 
 
 @attrs.frozen
+class CoordinatorForgotten:
+    """A request that is none of the member's, a commit for instance, has found the coordinator gone."""
+
+
+@attrs.frozen
 class CoordinatorRefused:
     """The coordinator cannot be had, and trying again will not help: for want of rights, or of a login."""
 
@@ -125,6 +130,7 @@ class TimerFired:
 Event = (
     Started
     | CoordinatorFound
+    | CoordinatorForgotten
     | CoordinatorRefused
     | Answered
     | RequestFailed

@@ -151,7 +151,11 @@ class Pool:
 
     def versions(self, node_id: int) -> Versions:
         """The API versions that a broker serves, `(lowest, highest)` by API key; empty before it was asked."""
-        node = self._nodes.get(self._addresses.get(node_id, ""))
+        return self.versions_at(self._addresses.get(node_id, ""))
+
+    def versions_at(self, address: str) -> Versions:
+        """As `versions`, of the broker at an address."""
+        node = self._nodes.get(address)
         return node.versions or {} if node else {}
 
     def throttled(self, node_id: int, role: Role) -> float:

@@ -119,6 +119,18 @@ async def test_without_recovery_a_consumer_waits_for_the_brokers_it_knows() -> N
                 assert (await consumer.getone()).value == b"a"
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("version", "epoch"), [(8, -1), (9, 3)])
+async def test_a_fetch_names_no_leader_epoch_that_is_not_reliable(version: int, epoch: int) -> None:
+    """As those of Metadata are not below version 9 (KAFKA-9212): the broker would refuse it as fenced."""
+    async with ScriptedBroker() as broker:
+        broker.caps["Metadata"], broker.leader_epoch = version, 3
+        async with consumer_of(broker, **ALONE):
+            call = await broker.received("Fetch")
+        assert {call.version for call in broker.of("Metadata")} == {version}
+        assert call.request.topics[0].partitions[0].current_leader_epoch == epoch
+
+
 def test_throttling_is_told_once_a_minute_with_what_was_between(caplog: pytest.LogCaptureFixture) -> None:
     """Of each connection by itself."""
 

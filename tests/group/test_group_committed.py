@@ -19,6 +19,7 @@ from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
 )
+from kafkastatic.errors import TopicAuthorizationFailedError
 from kafkastatic.types import OffsetAndMetadata, TopicPartition
 from tests.group.machine import GROUP, O0, O1
 
@@ -69,7 +70,7 @@ def test_an_answer_by_name() -> None:
     ]
     answer = OffsetFetchResponse(topics=[OffsetFetchResponseTopic(name="orders", partitions=partitions)])
 
-    assert parse(answer, None) == Found({O0: OffsetAndMetadata(7, "why", 2), O1: None}, frozenset(), 0)
+    assert parse(answer, None) == Found({O0: OffsetAndMetadata(7, "why", 2), O1: None})
 
 
 def test_an_answer_by_id() -> None:
@@ -84,7 +85,7 @@ def test_an_answer_by_id() -> None:
     ]
     answer = OffsetFetchResponse(groups=[OffsetFetchResponseGroup(group_id=GROUP, topics=topics)])
 
-    assert parse(answer, IDS) == Found({O0: OffsetAndMetadata(7), O1: None}, frozenset({REFUNDS}), 0, by_id=True)
+    assert parse(answer, IDS) == Found({O0: OffsetAndMetadata(7), O1: None}, frozenset({REFUNDS}), by_id=True)
 
 
 def test_an_error_of_the_group_or_of_a_partition_is_told() -> None:
@@ -96,3 +97,19 @@ def test_an_error_of_the_group_or_of_a_partition_is_told() -> None:
     assert parse(whole, IDS).code == 16
     assert parse(OffsetFetchResponse(error_code=16), None).code == 16
     assert parse(part, None).code == 14
+
+
+def test_a_topic_that_may_not_be_read_is_refused_by_itself() -> None:
+    """With its name; what was said of the others counts."""
+
+    def topic(name: str, code: int) -> OffsetFetchResponseTopic:
+        entry = OffsetFetchResponsePartition(partition_index=3, committed_offset=-1 if code else 7, error_code=code)
+        return OffsetFetchResponseTopic(name=name, partitions=[entry])
+
+    found = parse(OffsetFetchResponse(topics=[topic("refunds", 29), topic("orders", 0)]), None)
+
+    (refused,) = found.refused.items()
+    assert (found.offsets, found.code) == ({TopicPartition("orders", 3): OffsetAndMetadata(7)}, 0)
+    assert refused[0] == REFUNDS
+    assert isinstance(refused[1], TopicAuthorizationFailedError)
+    assert (refused[1].topic, refused[1].partition) == ("refunds", 3)

@@ -7,6 +7,7 @@ import pytest
 from kafkastatic._group.member import (
     Answered,
     AssignFinished,
+    CoordinatorForgotten,
     CoordinatorFound,
     FindCoordinator,
     Lose,
@@ -19,7 +20,7 @@ from kafkastatic._group.member import (
     SubscriptionChanged,
     TimerFired,
 )
-from kafkastatic._group.states import State
+from kafkastatic._group.states import IN_GROUP, State
 from kafkastatic.errors import (
     FencedInstanceIdError,
     GroupAuthorizationFailedError,
@@ -339,3 +340,62 @@ def test_a_rebalance_of_who_owns_nothing_waits_for_the_coordinator() -> None:
     assert done(member.handle(CoordinatorFound(VERSIONS), 0.6)) == [
         join(4, MID, generation=4, topics=["refunds"], reason="subscription changed")
     ]
+
+
+# ── noticed by another request ─────────────────────────────────────────────────────────────────────────────────
+
+NOTICED = Report("coordinator_lost", {"api": "another request"})
+
+
+@pytest.mark.scenario(27, where="machine")
+def test_a_coordinator_that_another_request_lost_has_to_confirm_the_membership_too() -> None:
+    """As if a heartbeat had been told that it is none: a lookup, a heartbeat, a proof."""
+    member = stable()
+
+    assert member.handle(CoordinatorForgotten(), 2.0) == [NOTICED, FindCoordinator(after=0.1)]
+    assert member.handle(TimerFired(), 3.2) == []
+    assert member.handle(CoordinatorFound(VERSIONS), 4.0) == [beat(4)]
+    assert member.handle(Answered(4, beaten()), 4.1) == [proof(5)]
+    assert member.handle(Answered(5, synced()), 4.2) == [Report("membership_confirmed", {"member_id": MID, "epoch": 4})]
+    assert member.deadline() == 7.0
+
+
+def test_a_lost_coordinator_is_looked_up_once_whoever_notices() -> None:
+    """While it is looked for, nobody's notice is news."""
+    member = stable()
+    beat_again(member)
+
+    assert member.handle(RequestFailed(4, LOST), 4.0) == [
+        Report("coordinator_lost", {"api": "Heartbeat", "error": str(LOST)}),
+        FindCoordinator(after=0.1),
+    ]
+    assert member.handle(CoordinatorForgotten(), 4.1) == []
+    assert member.handle(CoordinatorFound(VERSIONS), 4.2) == [beat(5)]
+    assert member.handle(CoordinatorForgotten(), 4.3) == [NOTICED, FindCoordinator(after=0.2)]
+
+
+@pytest.mark.parametrize("late", [beaten(), beaten(16), beaten(27), RequestFailed(4, LOST)])
+def test_a_heartbeat_to_a_coordinator_that_was_lost_meanwhile_says_nothing(late) -> None:
+    """Whatever becomes of it, before its successor is found or after; the next one asks that."""
+    for found_first in (False, True):
+        member = stable()
+        beat_again(member)
+        event = late if isinstance(late, RequestFailed) else Answered(4, late)
+        member.handle(CoordinatorForgotten(), 4.0)
+
+        if not found_first:
+            assert member.handle(event, 4.1) == []
+        assert member.handle(CoordinatorFound(VERSIONS), 4.2) == [beat(5)]
+        assert member.handle(event, 4.3) == []
+        assert member.handle(Answered(5, beaten()), 4.4) == [proof(6)]
+
+
+def test_a_coordinator_lost_outside_the_group_changes_nothing() -> None:
+    """Who joins is judged by whichever coordinator it joins at."""
+    for state, make in EVERYWHERE.items():
+        if state not in IN_GROUP:
+            member = make()
+            deadline = member.deadline()
+
+            assert member.handle(CoordinatorForgotten(), 0.0) == []
+            assert (member.state, member.deadline()) == (state, deadline)

@@ -26,6 +26,7 @@ from kafkastatic._group.member import (
     AssignFinished,
     CloseRequested,
     CommitRejected,
+    CoordinatorForgotten,
     CoordinatorFound,
     CoordinatorRefused,
     Event,
@@ -180,7 +181,7 @@ class World:
                 self.callbacks.append(LoseFinished)
                 self.give_up(HeartbeatRequest, SyncGroupRequest, DescribeGroupsRequest)
             case Report("coordinator_lost"):
-                self.give_up(SyncGroupRequest)
+                self.give_up(SyncGroupRequest, HeartbeatRequest)
             case Report("stepped_out"):
                 self.give_up(JoinGroupRequest, SyncGroupRequest, HeartbeatRequest)
             case Report("closed"):
@@ -248,7 +249,7 @@ class World:
         happenings: list[Callable[[], None]] = [self.time_passes] * 3 + [self.timer_fires] * 4
         happenings += [self.answer_well] * 8 + [self.answer_badly] * 3 + [self.lose_answer]
         happenings += [self.find] * 6 + [self.end_callback] * 6
-        happenings += [self.metadata, self.subscribe, self.expire, self.reject_commit]
+        happenings += [self.metadata, self.subscribe, self.expire, self.reject_commit, self.forget]
         happenings += [self.resume] * 3
         if not self.choose(30 if self.member.state is State.WAITING else 250):
             happenings = [self.close]
@@ -272,6 +273,10 @@ class World:
                 self.feed(CoordinatorFound(VERSIONS))
             else:
                 self.feed(CoordinatorRefused(TopicAuthorizationFailedError()))
+
+    def forget(self) -> None:
+        """Another request has found the coordinator gone."""
+        self.feed(CoordinatorForgotten())
 
     def end_callback(self) -> None:
         if self.callbacks:
