@@ -74,8 +74,9 @@ class Coordinator:
 
     async def versions(self) -> Versions:
         """The API versions that the coordinator serves. Raises as `request`."""
-        with self._forgotten_upon_failure():
-            return await self._pool.ensure((await self._locate()).node_id)
+        broker = await self._locate()
+        with self._forgotten_upon_failure(broker):
+            return await self._pool.ensure(broker.node_id)
 
     def forget(self) -> None:
         if self._broker is not None:
@@ -84,16 +85,16 @@ class Coordinator:
 
     async def request(self, request: Request[R], role: Role, *, timeout: float, cap: int | None = None) -> R:
         """Send a request to the coordinator. Raises as `Pool.request`; where a retry may help it is looked up again."""
-        with self._forgotten_upon_failure():
-            broker = await self._locate()
+        broker = await self._locate()
+        with self._forgotten_upon_failure(broker):
             return await self._pool.request(broker.node_id, request, role, timeout=timeout, cap=cap)
 
     @contextlib.contextmanager
-    def _forgotten_upon_failure(self) -> Generator[None]:
+    def _forgotten_upon_failure(self, asked: Broker) -> Generator[None]:
         try:
             yield
         except KafkaError as error:
-            if error.retriable:
+            if error.retriable and self._broker is asked:  # else its successor is known by now
                 self.forget()
             raise
 
