@@ -23,6 +23,7 @@ from tools.real_cluster import RealCluster
 from tools.real_kafka import RealKafka
 
 PARTITIONS = 6
+NOT_COORDINATOR = 16
 MOVED = 30.0
 """Seconds in which leaders have moved: the controller's patience with a broker and what a busy machine adds."""
 
@@ -187,6 +188,16 @@ async def watch_commits(
                 seen.append({TopicPartition(*tp): offset for tp, offset in found.items()})
 
 
+async def knows_its_place(broker: RealKafka, group: str, topic: str) -> bool:
+    """A broker that was frozen does not take itself for the group's coordinator any more."""
+    try:
+        async with RawPeer.connect(broker.bootstrap) as peer:
+            await peer.committed(group, [(topic, 0)])
+    except RawError as error:
+        return error.code == NOT_COORDINATOR
+    return False
+
+
 # ── the test ──
 
 
@@ -214,6 +225,7 @@ async def test_brokers_die_and_freeze_and_a_group_of_two_goes_on(kafka_cluster: 
             await eventually(lambda: leads_nothing(node, witness, topic), MOVED)
             await ours.catch_up(steady)
         await eventually(lambda: in_sync(cluster, topic), MOVED)
+        await eventually(lambda: knows_its_place(cluster.brokers[node - 1], group, topic), MOVED)
         zombies.clear()
 
         dead = await coordinator(witness, group)
