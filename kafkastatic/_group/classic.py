@@ -150,7 +150,7 @@ class ClassicMember(Joining):
         """As if a heartbeat had told it; who is not in the group will be judged by whichever coordinator it joins."""
         if self.state not in IN_GROUP or self._finding:
             return []
-        return [Report("coordinator_lost", {"api": "another request"}), *self._lose_coordinator()]
+        return [Report("coordinator_lost", {"api": "another request"}), *self._lose_coordinator(at_once=True)]
 
     def _proof_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
         report = [Report("membership_confirmed", self._who())] if response.error_code == codes.NONE else []

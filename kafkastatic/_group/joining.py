@@ -75,15 +75,19 @@ class Joining(Standing):
             return self._join("coordinator found", now)
         return self._beat(now) if self.state in IN_GROUP else []
 
-    def _lose_coordinator(self) -> list[Action]:
-        """Look the coordinator up again, once, whoever noticed."""
+    def _lose_coordinator(self, *, at_once: bool = False) -> list[Action]:
+        """Look the coordinator up again, once, whoever noticed.
+
+        Args:
+            at_once: whoever noticed looks it up too, and waits between its own tries.
+        """
         self._coordinator, self._unproven = False, True
         for api in ("SyncGroup", "Heartbeat"):
             self._live.pop(api, None)  # what it says is of the coordinator that is gone
         if self._finding:
             return []
         self._finding = True
-        return [FindCoordinator(after=self._backoff())]
+        return [FindCoordinator(after=0.0 if at_once else self._backoff())]
 
     def _seek_coordinator(self) -> list[Action]:
         """Give up the join that is under way, and join whichever broker is found."""
