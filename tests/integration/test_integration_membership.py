@@ -254,6 +254,7 @@ async def test_every_group_request_carries_the_instance_id(kafka, topic, group_i
             commits = len(proxy.sent("OffsetCommit"))
             await ours.commit({tp: 1 for tp in ours.assignment()})
             assert len(proxy.sent("OffsetCommit")) == commits + 2
+            await proxy.wait_for("SyncGroup", 4, answered=True)  # the last two confirm the membership
             await ours.aclose(membership="leave")
         seen = {request_name: 0 for request_name in GROUP_REQUESTS}
         for request in proxy.requests:
@@ -265,7 +266,7 @@ async def test_every_group_request_carries_the_instance_id(kafka, topic, group_i
             assert [identity.group_instance_id for identity in identities] == ["a"]
             if request.name != "JoinGroup":
                 assert [identity.member_id for identity in identities] == [ours.membership.member_id]
-        assert (seen["JoinGroup"], seen["SyncGroup"]) == (2, 3)  # the last one confirms the membership
+        assert (seen["JoinGroup"], seen["SyncGroup"]) == (2, 4)
         assert seen["LeaveGroup"] == 1
         assert seen["OffsetCommit"] >= 3
         assert seen["Heartbeat"] >= 4
