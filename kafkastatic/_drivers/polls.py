@@ -71,9 +71,9 @@ class PollWatch:
                 self._look(now - since, consumption.last_in_hand())
 
     def _look(self, held: float, record: Record | None) -> None:
-        excess = held - self._interval
-        if excess > 0 and self.expiry is None:
-            self.expiry = MaxPollExceededError(record, self._interval_ms, round(excess * 1000))
+        excess_ms = int((held - self._interval) * 1000)
+        if excess_ms > 0 and self.expiry is None:  # by a whole one, so that what is said of it is true
+            self.expiry = MaxPollExceededError(record, self._interval_ms, excess_ms)
             self._expired(self.expiry)
 
     def resumed(self) -> bool:
