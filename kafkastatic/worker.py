@@ -16,7 +16,7 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 
 from kafkastatic._drivers.client import Client, first_leaf
-from kafkastatic._drivers.handling import Handling, Record
+from kafkastatic._drivers.handling import Handling, Record, where
 from kafkastatic._drivers.handout import LONGEST_RUN
 from kafkastatic._fetch.frontier import Progress
 from kafkastatic._fetch.positions import Held, PartitionState
@@ -365,8 +365,8 @@ class PartitionWorker:
         except RecordError as error:
             self._run.fail(error)
         except anyio.get_cancelled_exc_class():
-            where = {"topic": record.topic, "partition": record.partition, "offset": offset}
-            self._run.client.log.warning("handler_cancelled", **where, in_thread=self._run.handling.in_threads)
+            in_thread = self._run.handling.in_threads
+            self._run.client.log.warning("handler_cancelled", **where(record), in_thread=in_thread)
             raise
         finally:
             self._let_go(offset)

@@ -80,7 +80,7 @@ class Handling:
         backoff = Backoff(retry.backoff_ms, retry.backoff_max_ms, self._runtime.random)
         found: Exception | None = error
         while found is not None and backoff.attempt < retry.attempts:
-            self._log.warning("handler_failed", attempt=backoff.attempt + 1, error=repr(found), **_where(record))
+            self._log.warning("handler_failed", attempt=backoff.attempt + 1, error=repr(found), **where(record))
             await anyio.sleep(backoff.next())
             found = await self._attempt(record, attempts)
         return found
@@ -122,9 +122,9 @@ class Handling:
             except Exception as cause:
                 what = f"the handler raised {type(error).__name__}, and no dead letter could be written: {cause}"
                 raise _named(record, cause, what) from cause
-            self._log.warning("dead_letter_written", error=repr(error), to=str(written), **_where(record))
+            self._log.warning("dead_letter_written", error=repr(error), to=str(written), **where(record))
             return
-        self._log.warning("record_skipped", error=repr(error), **_where(record))
+        self._log.warning("record_skipped", error=repr(error), **where(record))
 
 
 def _is_async(handler: Handler) -> bool:
@@ -141,5 +141,6 @@ def _named(record: Record, error: Exception, what: str) -> RecordError:
     return HandlerError(what, topic=topic, partition=partition, offset=offset)
 
 
-def _where(record: Record) -> dict[str, object]:
+def where(record: Record) -> dict[str, object]:
+    """A record's place, as events tell it."""
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset}

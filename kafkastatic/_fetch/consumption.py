@@ -379,7 +379,10 @@ class Consumption:
         self.freed = True
 
     def cut_at(self, tp: TopicPartition, offset: int, epoch: int) -> None:
-        """Go on at `offset`, where the log was cut before the position; records in hand before it stay in hand."""
+        """Go on at `offset`, where the log was cut before the position; records in hand before it stay in hand.
+
+        A handler's come again: which of them it has, and which only wait for it, is not known here.
+        """
         self.settle()
         state = self.positions[tp]
         in_hand = state.handed > state.consumed
