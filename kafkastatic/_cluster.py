@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-import attrs
-
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import is_retriable
 from kafkastatic._protocol.messages.metadata import (
@@ -66,7 +64,7 @@ def _topic(topic: MetadataResponseTopic, old: TopicInfo | None, *, epochs: bool)
     if topic.error_code != codes.NONE:
         gone = topic.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION or not is_retriable(topic.error_code)
         if old is not None and not gone:
-            return attrs.evolve(old, error_code=topic.error_code)
+            return old.evolve(error_code=topic.error_code)
         return _gone(old or TopicInfo(topic.name, topic.topic_id, {}), topic.error_code)
     same = old is not None and old.topic_id == topic.topic_id
     former: frozenset[bytes] = old.former if old is not None else frozenset()
@@ -84,7 +82,7 @@ def _topic(topic: MetadataResponseTopic, old: TopicInfo | None, *, epochs: bool)
 
 
 def _gone(topic: TopicInfo, code: int) -> TopicInfo:
-    return attrs.evolve(topic, partitions={}, error_code=code)
+    return topic.evolve(partitions={}, error_code=code)
 
 
 def matching(snapshot: ClusterSnapshot, pattern: re.Pattern[str], *, internal: bool) -> frozenset[str]:
@@ -116,9 +114,9 @@ def led_by(
             continue
         nodes[leader] = broker
         partitions = topics.get(name) or topics.setdefault(name, dict(old.topics[name].partitions))
-        partitions[index] = attrs.evolve(info, leader=leader, leader_epoch=epoch, error_code=codes.NONE)
-    evolved = {name: attrs.evolve(old.topics[name], partitions=partitions) for name, partitions in topics.items()}
-    return attrs.evolve(old, brokers=nodes, topics={**old.topics, **evolved}) if evolved else old
+        partitions[index] = info._replace(leader=leader, leader_epoch=epoch, error_code=codes.NONE)
+    evolved = {name: old.topics[name].evolve(partitions=partitions) for name, partitions in topics.items()}
+    return old.evolve(brokers=nodes, topics={**old.topics, **evolved}) if evolved else old
 
 
 def missing(snapshot: ClusterSnapshot, topics: Iterable[str]) -> dict[str, int]:

@@ -9,8 +9,7 @@ import os
 import re
 import socket
 from collections.abc import Sequence
-
-import attrs
+from typing import NamedTuple
 
 from kafkastatic.errors import ConfigError
 from kafkastatic.types import InstanceId
@@ -64,8 +63,7 @@ def from_pod() -> InstanceId:
     return InstanceId(name)
 
 
-@attrs.frozen
-class Claim:
+class Claim(NamedTuple):
     """One identity as this process sees it: the cluster by its bootstrap addresses, group and instance id."""
 
     cluster: frozenset[str]

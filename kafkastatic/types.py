@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, Self
 
-import attrs
-
+from kafkastatic._value import Value
 from kafkastatic.errors import ConfigError, KafkaError
 
 NO_TOPIC_ID = bytes(16)
@@ -97,8 +97,7 @@ class OffsetAndTimestamp(NamedTuple):
     leader_epoch: int = -1
 
 
-@attrs.frozen
-class Membership:
+class Membership(Value):
     """Who we are to the group at one moment: an immutable value, stamped on every group request.
 
     Attributes:
@@ -116,8 +115,7 @@ class Membership:
     assignment: frozenset[TopicPartition] = frozenset()
 
 
-@attrs.frozen
-class Broker:
+class Broker(NamedTuple):
     """One node of the cluster, where its listener said that it is reached."""
 
     node_id: int
@@ -130,8 +128,7 @@ class Broker:
         return f"{self.host}:{self.port}"
 
 
-@attrs.frozen
-class PartitionInfo:
+class PartitionInfo(NamedTuple):
     """A partition as the last metadata answer described it.
 
     Attributes:
@@ -146,8 +143,7 @@ class PartitionInfo:
     replicas: tuple[int, ...] = ()
 
 
-@attrs.frozen
-class TopicInfo:
+class TopicInfo(Value):
     """A topic as the last metadata answer described it.
 
     Attributes:
@@ -163,13 +159,12 @@ class TopicInfo:
     former: frozenset[bytes] = frozenset()
 
 
-@attrs.frozen
-class ClusterSnapshot:
+class ClusterSnapshot(Value):
     """What one metadata answer said of the cluster, merged over the topics asked for so far."""
 
     cluster_id: str | None = None
-    brokers: Mapping[int, Broker] = attrs.field(factory=dict[int, Broker])
-    topics: Mapping[str, TopicInfo] = attrs.field(factory=dict[str, TopicInfo])
+    brokers: Mapping[int, Broker] = MappingProxyType({})
+    topics: Mapping[str, TopicInfo] = MappingProxyType({})
 
     def leader(self, tp: TopicPartition) -> PartitionInfo | None:
         """The partition's description when it has a leader, else `None`."""
@@ -178,8 +173,7 @@ class ClusterSnapshot:
         return info if info and info.leader >= 0 else None
 
 
-@attrs.frozen
-class MemberSubscription:
+class MemberSubscription(Value):
     """What one member of a group told its leader when it joined: the input of an assignor."""
 
     member_id: str
@@ -231,8 +225,7 @@ class RebalanceListener:
         """Partitions that another member may own already: nothing of them can be committed any more."""
 
 
-@attrs.frozen
-class DeadLetter:
+class DeadLetter(Value):
     """Write a record that its handler cannot handle to another topic, and go on behind it.
 
     Key, value and headers are the record's own, as bytes; headers named `kafkastatic.*` say where it came from and what
@@ -248,13 +241,13 @@ class DeadLetter:
 
     topic: str
 
-    def __attrs_post_init__(self) -> None:
-        if not isinstance(self.topic, str) or not self.topic:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"DeadLetter needs the name of a topic, got {self.topic!r}.")
+    def __init__(self, topic: str) -> None:
+        if not isinstance(topic, str) or not topic:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"DeadLetter needs the name of a topic, got {topic!r}.")
+        super().__init__(topic)
 
 
-@attrs.frozen(kw_only=True)
-class Retry:
+class Retry(Value):
     """Call the handler again with the same record; the records behind it wait.
 
     Attributes:
@@ -264,18 +257,26 @@ class Retry:
     """
 
     attempts: int
-    backoff_ms: int = 100
-    backoff_max_ms: int = 10_000
-    then: Literal["raise", "skip"] | DeadLetter = "raise"
+    backoff_ms: int
+    backoff_max_ms: int
+    then: Literal["raise", "skip"] | DeadLetter
 
-    def __attrs_post_init__(self) -> None:
-        numbers = {"attempts": self.attempts, "backoff_ms": self.backoff_ms, "backoff_max_ms": self.backoff_max_ms}
+    def __init__(
+        self,
+        *,
+        attempts: int,
+        backoff_ms: int = 100,
+        backoff_max_ms: int = 10_000,
+        then: Literal["raise", "skip"] | DeadLetter = "raise",
+    ) -> None:
+        numbers = {"attempts": attempts, "backoff_ms": backoff_ms, "backoff_max_ms": backoff_max_ms}
         for name, value in numbers.items():
             least = 1 if name == "attempts" else 0
             if not isinstance(value, int) or isinstance(value, bool) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ConfigError(f"Retry needs a whole number of at least {least} for {name}, got {value!r}.")
-        if self.then not in ("raise", "skip") and not isinstance(self.then, DeadLetter):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"Retry takes 'raise', 'skip' or a DeadLetter for then, got {self.then!r}.")
+        if then not in ("raise", "skip") and not isinstance(then, DeadLetter):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"Retry takes 'raise', 'skip' or a DeadLetter for then, got {then!r}.")
+        super().__init__(**numbers, then=then)
 
 
 Ordering = Literal["partition", "key"]

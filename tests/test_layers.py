@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "kafkastatic"
 
 PURE = (
+    "_value",
     "errors",
     "types",
     "config",

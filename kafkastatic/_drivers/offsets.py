@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import anyio
-import attrs
 
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.metadata import MetadataDriver
@@ -31,7 +30,6 @@ _CONSUMER = -1
 """`replica_id` of one who is no broker."""
 
 
-@attrs.frozen
 class Ends:
     """What a leader said of offsets by time.
 
@@ -41,11 +39,15 @@ class Ends:
         failed: errors that may pass.
     """
 
-    found: dict[TopicPartition, OffsetAndTimestamp | None] = attrs.field(
-        factory=dict[TopicPartition, OffsetAndTimestamp | None]
-    )
-    refused: dict[TopicPartition, KafkaError] = attrs.field(factory=dict[TopicPartition, KafkaError])
-    failed: dict[TopicPartition, KafkaError] = attrs.field(factory=dict[TopicPartition, KafkaError])
+    def __init__(
+        self,
+        found: dict[TopicPartition, OffsetAndTimestamp | None] | None = None,
+        refused: dict[TopicPartition, KafkaError] | None = None,
+        failed: dict[TopicPartition, KafkaError] | None = None,
+    ) -> None:
+        self.found = {} if found is None else found
+        self.refused = {} if refused is None else refused
+        self.failed = {} if failed is None else failed
 
     def but(self, later: Ends) -> Ends:
         """All of it together; what was found later counts."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import anyio
-import attrs
 
 from kafkastatic import _produce
 from kafkastatic._drivers.metadata import MetadataDriver
@@ -19,12 +18,12 @@ from kafkastatic.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPart
 from kafkastatic.types import TopicInfo, TopicPartition
 
 
-@attrs.define(eq=False)
 class _Lane:
     """One partition: one batch at a time is on its way."""
 
-    lock: anyio.Lock = attrs.field(factory=anyio.Lock)
-    numbering: Numbering = attrs.field(factory=Numbering)
+    def __init__(self) -> None:
+        self.lock = anyio.Lock()
+        self.numbering = Numbering()
 
 
 class _Patience:

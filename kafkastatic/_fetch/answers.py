@@ -17,6 +17,7 @@ from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._protocol.messages.fetch import FetchRequest, FetchResponse, PartitionData
 from kafkastatic._records import split
+from kafkastatic._value import Value
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import CorruptRecordError, OffsetOutOfRangeError
 from kafkastatic.types import Broker, TopicPartition
@@ -45,8 +46,7 @@ class Need(enum.Enum):
     SOURCES = "sources"  # another broker is to be asked for a partition
 
 
-@attrs.frozen
-class Ask:
+class Ask(Value):
     """One fetch request as planned.
 
     Attributes:

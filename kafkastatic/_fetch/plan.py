@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import attrs
-
 from kafkastatic._fetch.answers import Answers, Ask, Outcome
 from kafkastatic._fetch.positions import PartitionState, Positions
 from kafkastatic._fetch.sessions import FetchSession, Wanted
@@ -13,6 +11,7 @@ from kafkastatic._fetch.sources import next_change, source, stays_with
 from kafkastatic._fetch.transactions import ISOLATION
 from kafkastatic._fetch.truncation import in_doubt
 from kafkastatic._protocol.messages.fetch import FetchRequest, FetchResponse
+from kafkastatic._value import Value
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, TopicPartition
 
@@ -26,8 +25,7 @@ Sources = Mapping[int, Sequence[PartitionState]]
 """The partitions to fetch, by the broker to ask."""
 
 
-@attrs.frozen
-class Plan:
+class Plan(Value):
     """What to ask a broker now. Making one changes nothing.
 
     Attributes:

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import attrs
-
 from kafkastatic._fetch.positions import PartitionState
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.messages.fetch import FetchPartition, FetchResponse, FetchTopic, ForgottenTopic
+from kafkastatic._value import Value
 from kafkastatic.types import TopicPartition
 
 INITIAL_EPOCH = 0
@@ -43,8 +42,7 @@ class Wanted(NamedTuple):
 _NOTHING: Mapping[TopicPartition, Wanted] = {}
 
 
-@attrs.frozen
-class Said:
+class Said(Value):
     """What a request has to say."""
 
     session_id: int

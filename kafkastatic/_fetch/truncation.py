@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
-import attrs
-
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import PartitionState
 from kafkastatic._fetch.resets import reset_for
@@ -28,6 +26,7 @@ from kafkastatic._protocol.messages.offset_for_leader_epoch import (
     OffsetForLeaderPartition,
     OffsetForLeaderTopic,
 )
+from kafkastatic._value import Value
 from kafkastatic.config import AutoOffsetReset
 from kafkastatic.errors import LogTruncationError
 from kafkastatic.types import ClusterSnapshot, TopicPartition
@@ -52,16 +51,14 @@ class Asked(NamedTuple):
     leader_epoch: int
 
 
-@attrs.frozen
-class Question:
+class Question(Value):
     """One request to one leader, about each of these partitions."""
 
     request: OffsetForLeaderEpochRequest
     asked: Mapping[TopicPartition, Asked]
 
 
-@attrs.frozen
-class Truncation:
+class Truncation(Value):
     """A log that parts from what was fetched of it before our position.
 
     Attributes:

@@ -13,8 +13,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from kafkastatic._group import requests
 from kafkastatic._group.joining import JOIN_GRACE, Joining
 from kafkastatic._group.leader import Leadership
@@ -189,7 +187,7 @@ class ClassicMember(Joining):
 
     def _drop(self, gone: Partitions, cause: str) -> list[Action]:
         self._out_of_generation()
-        self.membership = attrs.evolve(self.membership, epoch=-1, assignment=frozenset())
+        self.membership = self.membership.evolve(epoch=-1, assignment=frozenset())
         return [Lose(gone, cause)]
 
     # ── leading ──
@@ -231,7 +229,7 @@ class ClassicMember(Joining):
             if self._closing or self._stepping_out or self._rejoin_wanted:
                 return self._revoke(now)
         elif isinstance(event, RevokeFinished) and self.state is State.REVOKING:
-            self.membership = attrs.evolve(self.membership, assignment=frozenset())
+            self.membership = self.membership.evolve(assignment=frozenset())
             return self._go_on(now)
         elif isinstance(event, LoseFinished) and self.state is State.LOSING:
             return self._go_on(now)
@@ -276,7 +274,7 @@ class ClassicMember(Joining):
         self._out_of_generation()
         who = self.membership
         if who.instance_id is not None or not who.member_id or not self._coordinator:
-            self.membership = attrs.evolve(who, epoch=-1)
+            self.membership = who.evolve(epoch=-1)
             return [Report("stepped_out", self._who())]
         send = self._send(requests.leave(who, self._reason), self._settings.request_timeout)
         self._live.clear()  # nobody waits for the answer

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-
-import attrs
+from types import MappingProxyType
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import is_retriable
@@ -15,6 +14,7 @@ from kafkastatic._protocol.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
+from kafkastatic._value import Value
 from kafkastatic.types import NO_TOPIC_ID, Membership, OffsetAndMetadata, TopicPartition
 
 NAMES_ONLY = 9
@@ -34,8 +34,7 @@ class Verdict(enum.Enum):
     REFUSED = "refused"  # these offsets will never be accepted
 
 
-@attrs.frozen
-class Outcome:
+class Outcome(Value):
     """What became of a commit.
 
     Attributes:
@@ -45,7 +44,7 @@ class Outcome:
 
     verdict: Verdict
     code: int = codes.NONE
-    refused: Mapping[TopicPartition, int] = attrs.field(factory=dict[TopicPartition, int])
+    refused: Mapping[TopicPartition, int] = MappingProxyType({})
 
 
 def request(

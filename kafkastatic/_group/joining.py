@@ -6,8 +6,6 @@ assignment). `classic.py` goes on where this ends.
 
 from __future__ import annotations
 
-import attrs
-
 from kafkastatic._group import requests
 from kafkastatic._group.leader import Leadership
 from kafkastatic._group.member import (
@@ -226,7 +224,7 @@ class Joining(Standing):
         self._retry_at = self._sync = None
         self._unproven = False
         added = complete - self.membership.assignment
-        self.membership = attrs.evolve(self.membership, assignment=complete)
+        self.membership = self.membership.evolve(assignment=complete)
         self._session_until = now + self._settings.session_timeout
         # At once: until its first heartbeat a replacement lives on its predecessor's session timer (Kafka 4.x).
         beat = self._beat(now)

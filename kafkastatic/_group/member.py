@@ -7,11 +7,11 @@ here knows a socket, a clock or a task.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
-import attrs
-
 from kafkastatic._protocol.primitives import Request
+from kafkastatic._value import Value
 from kafkastatic.types import ClusterSnapshot, Membership, TopicPartition
 
 Partitions = frozenset[TopicPartition]
@@ -19,13 +19,11 @@ Partitions = frozenset[TopicPartition]
 # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@attrs.frozen
-class Started:
+class Started(Value):
     """The consumer was started and its subscription is known."""
 
 
-@attrs.frozen
-class CoordinatorFound:
+class CoordinatorFound(Value):
     """The group's coordinator is known and reachable.
 
     Attributes:
@@ -35,76 +33,64 @@ class CoordinatorFound:
     versions: Mapping[int, tuple[int, int]]
 
 
-@attrs.frozen
-class CoordinatorForgotten:
+class CoordinatorForgotten(Value):
     """A request that is none of the member's, a commit for instance, has found the coordinator gone."""
 
 
-@attrs.frozen
-class CoordinatorRefused:
+class CoordinatorRefused(Value):
     """The coordinator cannot be had, and trying again will not help: for want of rights, or of a login."""
 
     error: Exception
 
 
-@attrs.frozen
-class Answered:
+class Answered(Value):
     """A response arrived to the request that was sent under `key`."""
 
     key: int
     response: Any
 
 
-@attrs.frozen
-class RequestFailed:
+class RequestFailed(Value):
     """The request sent under `key` will not be answered: no connection, or its time ran out."""
 
     key: int
     error: Exception
 
 
-@attrs.frozen
-class MetadataChanged:
+class MetadataChanged(Value):
     snapshot: ClusterSnapshot
 
 
-@attrs.frozen
-class SubscriptionChanged:
+class SubscriptionChanged(Value):
     """The application subscribed to these topics instead; none means unsubscribed."""
 
     topics: frozenset[str]
 
 
-@attrs.frozen
-class AssignFinished:
+class AssignFinished(Value):
     error: BaseException | None = None
 
 
-@attrs.frozen
-class RevokeFinished:
+class RevokeFinished(Value):
     error: BaseException | None = None
 
 
-@attrs.frozen
-class LoseFinished:
+class LoseFinished(Value):
     error: BaseException | None = None
 
 
-@attrs.frozen
-class PollExpired:
+class PollExpired(Value):
     """The application has held `last` (topic, partition, offset) longer than allowed, by `excess` seconds."""
 
     last: tuple[str, int, int] | None
     excess: float
 
 
-@attrs.frozen
-class PollResumed:
+class PollResumed(Value):
     """The application asked for the next record again, after `PollExpired`."""
 
 
-@attrs.frozen
-class CommitRejected:
+class CommitRejected(Value):
     """A commit was answered with this error code, which judges the member.
 
     Attributes:
@@ -115,15 +101,13 @@ class CommitRejected:
     who: Membership | None = None
 
 
-@attrs.frozen
-class CloseRequested:
+class CloseRequested(Value):
     """The consumer is closing. `leave`: give up the membership; else a static member keeps its place."""
 
     leave: bool
 
 
-@attrs.frozen
-class TimerFired:
+class TimerFired(Value):
     """`deadline()` has come."""
 
 
@@ -149,8 +133,7 @@ Event = (
 # ── actions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@attrs.frozen
-class Send:
+class Send(Value):
     """Send a request to the coordinator; its answer comes back under the same key.
 
     Attributes:
@@ -162,61 +145,53 @@ class Send:
     timeout: float
 
 
-@attrs.frozen
-class FindCoordinator:
+class FindCoordinator(Value):
     """Look up the coordinator, after `after` seconds, and retry until it is found."""
 
     after: float = 0.0
 
 
-@attrs.frozen
-class FetchMetadata:
+class FetchMetadata(Value):
     """Keep these topics in the cluster snapshot and report the next one that has them."""
 
     topics: frozenset[str]
 
 
-@attrs.frozen
-class Assign:
+class Assign(Value):
     """Own `complete` from now on, of which `added` are new: run `on_partitions_assigned`."""
 
     added: Partitions
     complete: Partitions
 
 
-@attrs.frozen
-class Revoke:
+class Revoke(Value):
     """Give up partitions in an orderly way until `deadline`: drain, `on_partitions_revoked`, commit."""
 
     partitions: Partitions
     deadline: float
 
 
-@attrs.frozen
-class Lose:
+class Lose(Value):
     """Drop partitions at once, uncommitted: another member may own them. Run `on_partitions_lost`."""
 
     partitions: Partitions
     cause: str
 
 
-@attrs.frozen
-class Report:
+class Report(Value):
     """Tell whoever watches what happened: an event name and its fields."""
 
     event: str
-    fields: Mapping[str, object] = attrs.field(factory=dict[str, object])
+    fields: Mapping[str, object] = MappingProxyType({})
 
 
-@attrs.frozen
-class Fail:
+class Fail(Value):
     """End the consumer with this error."""
 
     error: BaseException
 
 
-@attrs.frozen
-class Stop:
+class Stop(Value):
     """The membership has ended in an orderly way."""
 
 

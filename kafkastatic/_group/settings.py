@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
 from kafkastatic._protocol.messages.join_group import JoinGroupRequest
 from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest
 from kafkastatic._protocol.messages.offset_commit import OffsetCommitRequest
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest
 from kafkastatic._protocol.primitives import Request
+from kafkastatic._value import Value
 from kafkastatic.errors import UnsupportedVersionError
 from kafkastatic.types import Assignor
 
@@ -26,8 +25,7 @@ STATIC_VERSIONS: tuple[tuple[type[Request[Any]], int], ...] = (
 """From which version on a request can carry an instance id. A static member needs them all."""
 
 
-@attrs.frozen
-class Settings:
+class Settings(Value):
     """What a classic member needs to know of the configuration. Times are seconds.
 
     Attributes:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from kafkastatic._group.member import Action, Fail, Lose, Report, Send
 from kafkastatic._group.settings import Settings
 from kafkastatic._group.states import TABLE, State
@@ -40,7 +38,7 @@ class Standing:
         self._live.clear()
 
     def _identify(self, member_id: str, epoch: int = -1) -> None:
-        self.membership = attrs.evolve(self.membership, member_id=member_id, epoch=epoch)
+        self.membership = self.membership.evolve(member_id=member_id, epoch=epoch)
 
     def _send(self, request: Request[Any], timeout: float) -> Send:
         self._last_key += 1
@@ -81,5 +79,5 @@ class Standing:
         self.state = State.FAILED
         self._out_of_generation()
         report = Report("fenced" if fenced else "failed", {**self._who(), "error": str(error)})
-        self.membership = attrs.evolve(self.membership, assignment=frozenset())
+        self.membership = self.membership.evolve(assignment=frozenset())
         return [report, Lose(gone, "fenced" if fenced else "failed"), Fail(error)]

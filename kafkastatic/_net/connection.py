@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
-import attrs
 
 from kafkastatic._net.transport import FrameProtocol
 from kafkastatic._protocol.framing import decode_response, encode_request, response_correlation_id
@@ -24,8 +23,7 @@ OVERDUE = 1.0
 """Seconds after which a broker that owes an answer may be taken to hang; to wait for less proves nothing."""
 
 
-@attrs.define(eq=False)
-class _Waiter:
+class _Waiter(NamedTuple):
     """A request on its way: whoever waits for its answer, when it was sent, and what had come in until then."""
 
     answer: asyncio.Future[bytearray]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from ssl import SSLCertVerificationError, SSLError
 
 import anyio
-import attrs
 
 from kafkastatic._net import tls
 from kafkastatic._net.auth import Login
@@ -36,24 +35,30 @@ class Role(enum.Enum):
     QUICK = "quick"  # heartbeats, commits, lookups
 
 
-@attrs.define(eq=False)
 class Node:
-    """A broker, or a bootstrap server, at one address."""
+    """A broker, or a bootstrap server, at one address.
 
-    host: str
-    port: int
-    backoff: Backoff
-    advertised_by: str | None = None
-    versions: Versions | None = None
-    connections: dict[Role, Connection] = attrs.field(factory=dict[Role, Connection])
-    locks: dict[Role, anyio.Lock] = attrs.field(factory=dict[Role, anyio.Lock])
-    asking: anyio.Lock = attrs.field(factory=anyio.Lock)
-    opening: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
-    departures: int = 0  # how often it left the cluster
-    logging_in: set[Connection] = attrs.field(factory=set[Connection])
-    served: bool = False  # whether it has ever answered a request that is not part of connecting
-    not_before: float = 0.0
-    silent: bool = False  # it has left a request unanswered for too long, and answered none since
+    Attributes:
+        departures: how often it left the cluster.
+        served: whether it has ever answered a request that is not part of connecting.
+        silent: it has left a request unanswered for too long, and answered none since.
+    """
+
+    def __init__(self, host: str, port: int, backoff: Backoff) -> None:
+        self.host = host
+        self.port = port
+        self.backoff = backoff
+        self.advertised_by: str | None = None
+        self.versions: Versions | None = None
+        self.connections: dict[Role, Connection] = {}
+        self.locks: dict[Role, anyio.Lock] = {}
+        self.asking = anyio.Lock()
+        self.opening: set[anyio.CancelScope] = set()
+        self.departures = 0
+        self.logging_in: set[Connection] = set()
+        self.served = False
+        self.not_before = 0.0
+        self.silent = False
 
     @property
     def address(self) -> str:

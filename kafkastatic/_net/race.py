@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic
 
 import anyio
-import attrs
 from anyio.abc import TaskGroup
 
 from kafkastatic._net.opening import Node
@@ -31,13 +30,14 @@ than any slow cluster should. Where the bootstrap servers lead may be another cl
 every connection and position."""
 
 
-@attrs.define(eq=False)
 class _Attempt:
-    node: Node
-    began: float
-    known: bool
-    slow: bool = False
-    over: bool = False
+    __slots__ = ("began", "known", "node", "over", "slow")
+
+    def __init__(self, node: Node, began: float, known: bool) -> None:
+        self.node = node
+        self.began = began
+        self.known = known
+        self.slow = self.over = False
 
 
 class Race(Generic[R]):

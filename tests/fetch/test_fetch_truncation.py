@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 import pytest
 
 from kafkastatic._fetch.consumption import Consumption
@@ -38,13 +37,12 @@ def led(epoch: int, *partitions: TopicPartition, leader: int = 1) -> ClusterSnap
     """Every partition is led in the same epoch."""
     found = snapshot(dict.fromkeys(partitions or (A,), leader))
     topics = {
-        name: attrs.evolve(
-            topic,
-            partitions={index: attrs.evolve(info, leader_epoch=epoch) for index, info in topic.partitions.items()},
+        name: topic.evolve(
+            partitions={index: info._replace(leader_epoch=epoch) for index, info in topic.partitions.items()},
         )
         for name, topic in found.topics.items()
     }
-    return attrs.evolve(found, topics=topics)
+    return found.evolve(topics=topics)
 
 
 class World:

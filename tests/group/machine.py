@@ -59,7 +59,7 @@ MID = "billing-0-a"
 DYNAMIC_MID = "consumer-1"
 
 STATIC = Settings(GROUP, (RangeAssignor(),), INST, backoff=lambda attempt: 0.1 * 2**attempt)
-DYNAMIC = attrs.evolve(STATIC, instance_id=None)
+DYNAMIC = STATIC.evolve(instance_id=None)
 
 VERSIONS = {8: (0, 10), 11: (0, 9), 12: (0, 4), 13: (0, 5), 14: (0, 5), 15: (0, 6)}
 LOST = BrokerUnreachableError("The connection was lost.", address="b1:9092")
@@ -150,7 +150,7 @@ def sync(
 
 def proof(key: int, member_id: str = MID, generation: int = 4) -> Send:
     """A SyncGroup of one who is in the group: whether the coordinator still knows it, which heartbeats do not tell."""
-    return attrs.evolve(sync(key, member_id, generation), timeout=15.0)
+    return sync(key, member_id, generation).evolve(timeout=15.0)
 
 
 def beat(key: int, member_id: str = MID, generation: int = 4, instance_id: str | None = INST) -> Send:

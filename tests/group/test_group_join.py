@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
 from kafkastatic._group.member import (
@@ -281,7 +280,7 @@ BY_PREDECESSOR = pytest.mark.parametrize(
         pytest.param(23, InconsistentGroupProtocolError, marks=pytest.mark.scenario(26, where="machine")),
     ],
 )
-PATIENT = attrs.evolve(STATIC, release_timeout=3.0, backoff=lambda attempt: 1.0)
+PATIENT = STATIC.evolve(release_timeout=3.0, backoff=lambda attempt: 1.0)
 
 
 @BY_PREDECESSOR

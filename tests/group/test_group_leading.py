@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
 from kafkastatic._group.leader import Leadership
@@ -342,7 +341,7 @@ class Broken:
 )
 def test_an_assignor_that_breaks_ends_the_consumer(outcome: object, error: type[BaseException]) -> None:
     """What the application's assignor raises, or what is wrong with its outcome, is the consumer's end."""
-    member = idle(attrs.evolve(STATIC, assignors=(Broken(outcome),)))
+    member = idle(STATIC.evolve(assignors=(Broken(outcome),)))
     member.handle(MetadataChanged(snapshot(orders=2)), 0.0)
     member.handle(Started(), 0.0)
     member.handle(CoordinatorFound(VERSIONS), 0.0)

@@ -115,7 +115,7 @@ class World:
         self.choose = choose
         self.static = static
         self.now = 0.0
-        patient = attrs.evolve(STATIC, release_timeout=(0.0, 5.0)[choose(2)])
+        patient = STATIC.evolve(release_timeout=(0.0, 5.0)[choose(2)])
         self.member = Recording(patient if static else DYNAMIC, frozenset({"orders"}) if choose(8) else frozenset())
         self.requests: dict[int, InFlight] = {}
         self.finding = False
@@ -307,7 +307,7 @@ class World:
         present = self.member.state in IN_GROUP
         code = COMMON[self.choose(len(COMMON))] if not self.choose(4) else 25
         if self.choose(2):
-            who = attrs.evolve(who, epoch=who.epoch - 1)
+            who = who.evolve(epoch=who.epoch - 1)
             present = False
         self.feed(CommitRejected(code, who))
         if present and code == 82:
