@@ -7,13 +7,11 @@ client on another event loop, with another clock and without a network, by passi
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import contextlib
 import random
-import secrets
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,10 +42,14 @@ class Runtime:
 
     def new_id(self) -> str:
         """A fresh id, unique everywhere."""
+        import uuid
+
         return str(uuid.uuid4())
 
     def new_nonce(self) -> str:
         """A fresh text that nobody can guess: ASCII letters, digits, `-` and `_`."""
+        import secrets
+
         return secrets.token_urlsafe(24)
 
     async def resolve(self, host: str, port: int) -> list[str]:
@@ -56,10 +58,8 @@ class Runtime:
         Raises:
             OSError: if the name is not known.
         """
-        try:
-            return [str(ipaddress.ip_address(host.strip("[]")))]
-        except ValueError:
-            pass  # a name, not an address
+        if _is_address(host.strip("[]")):
+            return [host.strip("[]")]
         found = await self.run_in_thread(_look_up, host, port)
         return list(dict.fromkeys(found))
 
@@ -99,6 +99,14 @@ class Runtime:
     def monotonic(self) -> float:
         """Seconds on a clock that never goes back, for threads: the loop's own may stand still while it is blocked."""
         return time.monotonic()
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError, ValueError):
+            socket.inet_pton(family, host)
+            return True
+    return False
 
 
 def _look_up(host: str, port: int) -> list[str]:

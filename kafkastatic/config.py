@@ -8,8 +8,6 @@ keystores and JAAS lines is named as other Python clients name it: `ssl_context`
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,11 +32,10 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 _ADDRESS = re.compile(r"(?:\[(?P<v6>.*)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
 
 _BY_DURATION = "by_duration"
-_DURATION = re.compile(
+_DURATION = (
     r"(?P<sign>[-+]?)P(?:(?P<days>[-+]?\d+)D)?"
     r"(?P<time>T(?:(?P<hours>[-+]?\d+)H)?(?:(?P<minutes>[-+]?\d+)M)?"
-    r"(?:(?P<seconds>[-+]?\d+)(?:[.,](?P<fraction>\d{0,9}))?S)?)?",
-    re.ASCII | re.IGNORECASE,
+    r"(?:(?P<seconds>[-+]?\d+)(?:[.,](?P<fraction>\d{0,9}))?S)?)?"
 )
 
 _ARGUMENTS = ("key_deserializer", "value_deserializer")
@@ -85,7 +82,7 @@ def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
 
 def _duration(policy: str) -> float:
     """The seconds of `"by_duration:PnDTnHnMn.nS"`, by the rules of `java.time.Duration.parse`."""
-    match = _DURATION.fullmatch(policy.partition(":")[2])
+    match = re.fullmatch(_DURATION, policy.partition(":")[2], re.ASCII | re.IGNORECASE)
     parts = match and [match[unit] for unit in ("days", "hours", "minutes", "seconds")]
     if match is None or not parts or not any(parts) or match["time"] in ("T", "t"):
         raise ConfigError(
@@ -179,6 +176,10 @@ def _address(part: str) -> str:
 
 def _ipv6(host: str) -> str | None:
     """An IPv6 address in brackets, in its one normal form; `None` if it is none."""
+    if host.count(":") < 2:
+        return None
+    import ipaddress  # most never need it
+
     try:
         return f"[{ipaddress.IPv6Address(host)}]"
     except ValueError:
@@ -322,6 +323,8 @@ class ConsumerConfig:
         for name, value in options.items():
             key = name.replace(".", "_")
             if key not in known:
+                import difflib  # for this message only
+
                 close = difflib.get_close_matches(key, [*known, *_ARGUMENTS], n=1)
                 hint = f"Did you mean {close[0]!r}?" if close else "See docs/configuration.md for the options."
                 if key in _ARGUMENTS:

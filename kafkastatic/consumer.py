@@ -17,14 +17,12 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
 import anyio
-from anyio.abc import TaskStatus
 
 from kafkastatic import identity
 from kafkastatic._drivers.client import Client
-from kafkastatic._drivers.handling import Handling
 from kafkastatic._drivers.handout import Deserializers
 from kafkastatic._fetch.positions import EARLIEST, LATEST
 from kafkastatic._group import member as m
@@ -41,7 +39,9 @@ from kafkastatic.types import (
     RebalanceListener,
     TopicPartition,
 )
-from kafkastatic.worker import Run
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -339,6 +339,10 @@ class Consumer(Generic[K, V]):
             raise ConfigError(f"concurrency must be at least 1, got {concurrency}.")
         if ordering not in get_args(Ordering):
             raise ConfigError(f"ordering must be 'partition' or 'key', got {ordering!r}.")
+        # Not needed by those who iterate; imported here, before the first record is asked for.
+        from kafkastatic._drivers.handling import Handling
+        from kafkastatic.worker import Run
+
         client = self._client
         handling = Handling(
             handler,

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from kafkastatic.errors import ConfigError
 from kafkastatic.types import InstanceId
 
-_DEPLOYMENT_POD = re.compile(r"-[a-f0-9]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$")
+_DEPLOYMENT_POD = r"-[a-f0-9]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$"
 """What a ReplicaSet appends to its pods' names: it changes at every restart."""
 
-_ORDINAL = re.compile(r"-[0-9]+$")
+_ORDINAL = r"-[0-9]+$"
 """What a StatefulSet appends."""
 
 
@@ -50,12 +50,12 @@ def from_pod() -> InstanceId:
             of a Deployment, a DaemonSet, a Job, and a container's id; or if it is no legal id.
     """
     name = os.environ.get("POD_NAME") or socket.gethostname()
-    if _DEPLOYMENT_POD.search(name):
+    if re.search(_DEPLOYMENT_POD, name):
         raise ConfigError(
             f"The pod name {name!r} looks like a Deployment's, which changes at every restart.",
             remedy="Use a StatefulSet, or give group_instance_id from something that outlives the pod.",
         )
-    if not _ORDINAL.search(name):
+    if not re.search(_ORDINAL, name):
         raise ConfigError(
             f"The pod name {name!r} does not end in a StatefulSet's ordinal.",
             remedy="Use a StatefulSet; for a host name that outlives restarts there is from_hostname().",

@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import copy
 from collections.abc import Callable, Generator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import anyio
-from anyio.abc import TaskGroup
 
 from kafkastatic import _cluster
-from kafkastatic._dead_letter import dead_letter
 from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
@@ -24,7 +22,6 @@ from kafkastatic._drivers.membership import MembershipDriver
 from kafkastatic._drivers.metadata import ASSIGNED, MetadataDriver
 from kafkastatic._drivers.offsets import OffsetsDriver
 from kafkastatic._drivers.polls import PollWatch
-from kafkastatic._drivers.producing import Producer
 from kafkastatic._drivers.starts import StartsDriver
 from kafkastatic._drivers.throttling import ThrottleReport
 from kafkastatic._drivers.topics import TopicsDriver
@@ -53,6 +50,11 @@ from kafkastatic.errors import (
     ProtocolError,
 )
 from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition, Worker
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from kafkastatic._drivers.producing import Producer
 
 ABORT_TIMEOUT = 0.5
 """Seconds that a close which was cancelled, or ran out of time, may still take."""
@@ -273,6 +275,9 @@ class Client:
 
     async def write_dead_letter(self, topic: str, record: ConsumerRecord[bytes, bytes], error: Exception) -> object:
         """Write a record to another topic, and what it met; says where it stands there. Raises as `Producer.send`."""
+        from kafkastatic._dead_letter import dead_letter  # both for those few who write dead letters
+        from kafkastatic._drivers.producing import Producer
+
         if self._producer is None:
             self._producer = Producer(self.config, self.pool, self.metadata, self.runtime)
         letter = dead_letter(record, error, group=self.config.group_id, now_ms=round(self.runtime.wall() * 1000))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from ssl import SSLCertVerificationError, SSLError
+from typing import TYPE_CHECKING
 
 import anyio
 
 from kafkastatic._net import tls
-from kafkastatic._net.auth import Login
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.connection import Connection
 from kafkastatic._protocol import error_codes as codes
@@ -19,6 +19,9 @@ from kafkastatic._runtime import Runtime
 from kafkastatic._version import __version__
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import BrokerUnreachableError, KafkaError, ProtocolError
+
+if TYPE_CHECKING:
+    from kafkastatic._net.auth import Login
 
 Versions = Mapping[int, tuple[int, int]]
 
@@ -92,7 +95,7 @@ class Opener:
         self._config = config
         self._runtime = runtime
         self._tls = tls.context(config)
-        self._login = Login(config, runtime) if config.sasl else None
+        self._login = _login(config, runtime) if config.sasl else None
 
     async def open(self, node: Node) -> Connection:
         """Connect, log in, and ask for the API versions: once, until the broker may be another release."""
@@ -166,6 +169,12 @@ class Opener:
         error.retriable = not isinstance(cause, SSLCertVerificationError)
         error.__cause__ = cause
         return error
+
+
+def _login(config: ConsumerConfig, runtime: Runtime) -> Login:
+    from kafkastatic._net.auth import Login  # SASL's messages and SCRAM are for those who log in
+
+    return Login(config, runtime)
 
 
 async def _ask_versions(connection: Connection, timeout: float) -> Versions:
