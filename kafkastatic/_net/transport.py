@@ -1,7 +1,8 @@
 """Kafka frames over a byte stream: the one file that knows the event loop's transports.
 
-Bytes are received straight into the buffer of the response they belong to, so that the records of a fetch
-response are never copied on their way to the decoder.
+A frame's first bytes tell how long it is, and most frames are short. So what begins one is received into a small buffer
+that holds such a frame as a whole: one wake-up of the loop, not two. Of a longer one only that beginning is copied; the
+rest is received straight into the response's own buffer, where the decoder finds the records of a fetch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from kafkastatic._protocol.framing import frame_length
 from kafkastatic.errors import ProtocolError
 
 PREFIX_BYTES = 4
+
+HEAD_BYTES = 2048
+"""What is received at a time where a frame begins: an answer without records, or with a few, fits."""
 
 
 class FrameProtocol(asyncio.BufferedProtocol):
@@ -29,9 +33,9 @@ class FrameProtocol(asyncio.BufferedProtocol):
     def __init__(self, on_frame: Callable[[bytearray], None], on_lost: Callable[[Exception | None], None]) -> None:
         self._on_frame = on_frame
         self._on_lost = on_lost
-        self._prefix = bytearray(PREFIX_BYTES)
-        self._body: bytearray | None = None
-        self._room = memoryview(self._prefix)
+        self._head = bytearray(HEAD_BYTES)
+        self._body: bytearray | None = None  # of a frame that the head does not hold
+        self._room = memoryview(self._head)
         self._filled = 0
         self._transport: asyncio.BaseTransport | None = None
         self._error: Exception | None = None
@@ -47,30 +51,39 @@ class FrameProtocol(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self.received += nbytes
         self._filled += nbytes
-        if self._filled < len(self._room):
-            return
-        self._filled = 0
-        body, self._body = self._body, None
-        if body is not None:
-            self._room = memoryview(self._prefix)
+        if self._body is None:
+            self._cut()
+        elif self._filled == len(self._body):
+            body, self._body = self._body, None
+            self._room, self._filled = memoryview(self._head), 0
             self._on_frame(body)
-            return
-        try:
-            length = frame_length(self._prefix)
-        except ProtocolError as error:
-            self._give_up(error)
-            return
-        if length == 0:  # there is no buffer to read nothing into
-            self._on_frame(bytearray())
-            return
-        self._body = bytearray(length)
-        self._room = memoryview(self._body)
+
+    def _cut(self) -> None:
+        """Cut the head into frames; one that is not whole yet goes on in a buffer of its own."""
+        start, end = 0, self._filled
+        while end - start >= PREFIX_BYTES:
+            try:
+                length = frame_length(self._head[start : start + PREFIX_BYTES])
+            except ProtocolError as error:
+                self._filled = 0
+                self._give_up(error)
+                return
+            start += PREFIX_BYTES
+            if length > end - start:
+                self._body = bytearray(length)
+                self._room, self._filled = memoryview(self._body), end - start
+                self._room[: self._filled] = self._head[start:end]
+                return
+            start += length
+            self._on_frame(self._head[start - length : start])
+        self._filled = end - start
+        self._head[: self._filled] = self._head[start:end]
 
     def eof_received(self) -> bool:
         return False  # close
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._body, self._room = None, memoryview(self._prefix)
+        self._body, self._room, self._filled = None, memoryview(self._head), 0
         self.closed.set()
         self._on_lost(self._error or exc)
 

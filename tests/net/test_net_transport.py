@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from kafkastatic._net.transport import FrameProtocol
+from kafkastatic._net.transport import HEAD_BYTES, PREFIX_BYTES, FrameProtocol
 from kafkastatic._protocol.framing import MAX_RESPONSE_BYTES
 from kafkastatic.errors import ProtocolError
 
@@ -48,6 +48,8 @@ def frame(body: bytes) -> bytes:
 STREAM = frame(b"first") + frame(b"") + frame(b"x") + frame(b"the last one")
 FRAMES = [b"first", b"", b"x", b"the last one"]
 
+ROOM = HEAD_BYTES - PREFIX_BYTES
+
 
 @pytest.mark.parametrize("cut", range(len(STREAM) + 1))
 def test_frames_survive_a_cut_at_every_byte(cut: int) -> None:
@@ -67,6 +69,32 @@ def test_frames_come_byte_by_byte_and_all_at_once() -> None:
     assert slow.frames == quick.frames == FRAMES
 
 
+@pytest.mark.parametrize("first", [0, 1, ROOM - 5, ROOM - 4, ROOM - 3, ROOM - 1, ROOM, ROOM + 1, 3 * HEAD_BYTES])
+@pytest.mark.parametrize("second", [0, 1, ROOM, ROOM + 1, 3 * HEAD_BYTES])
+def test_frames_of_any_length_follow_each_other(first: int, second: int) -> None:
+    """Whether they fit into the buffer that they begin in, together or alone, or end right at its edge."""
+    frames = [b"a" * first, b"b" * second, b"c" * first]
+    receiver = Receiver()
+    receiver.receive(b"".join(map(frame, frames)))
+
+    assert receiver.frames == frames
+
+
+def test_a_short_frame_is_received_at_once_and_a_long_one_into_its_own_buffer() -> None:
+    """A loop wakes up once for an answer without records; for one with many, what is left goes where it stays."""
+    receiver = Receiver()
+    buffer = receiver.protocol.get_buffer(-1)
+    buffer[: len(STREAM)] = STREAM
+    receiver.protocol.buffer_updated(len(STREAM))
+    assert receiver.frames == FRAMES
+
+    whole = frame(b"x" * 100_000)
+    buffer = receiver.protocol.get_buffer(-1)
+    buffer[:] = whole[: len(buffer)]
+    receiver.protocol.buffer_updated(len(buffer))
+    assert len(receiver.protocol.get_buffer(-1)) == len(whole) - HEAD_BYTES
+
+
 @pytest.mark.parametrize(
     ("start", "message"),
     [
@@ -81,7 +109,7 @@ def test_what_is_no_frame_ends_the_stream_before_anything_is_allocated(start: by
     receiver.receive(start)
 
     assert receiver.transport.aborted
-    assert len(receiver.protocol.get_buffer(-1)) == 4  # still the prefix's own
+    assert len(receiver.protocol.get_buffer(-1)) == HEAD_BYTES  # still the one that frames begin in
     receiver.protocol.connection_lost(None)
     assert receiver.frames == []
     assert len(receiver.ends) == 1
