@@ -1,4 +1,4 @@
-"""The layers hold: what is pure stays pure, and the base package needs its five dependencies only."""
+"""The layers hold: what is pure stays pure, and the base package needs its four dependencies only."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ PURE = (
     "_dead_letter",
 )
 OUTSIDE = {"asyncio", "anyio", "socket", "ssl", "threading", "time", "random", "uuid", "structlog"}
-DEPENDENCIES = {"anyio", "attrs", "structlog", "cramjam", "fastcrc"}
-IMPORT_NAMES = {"attr": "attrs"}  # where it differs from the distribution's
+DEPENDENCIES = {"anyio", "structlog", "cramjam", "fastcrc"}
 
 
 def _modules(*parts: str) -> Iterator[Path]:
@@ -82,12 +81,12 @@ def test_a_pure_module_imports_nothing_of_the_outside(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=_id)
 def test_a_module_imports_base_dependencies_only(path: Path) -> None:
-    """The base package runs on the standard library and five dependencies."""
+    """The base package runs on the standard library and four dependencies."""
     foreign = _imported(path) - set(sys.stdlib_module_names) - {"kafkastatic", "__future__"}
-    assert {IMPORT_NAMES.get(name, name) for name in foreign} <= DEPENDENCIES
+    assert foreign <= DEPENDENCIES
 
 
-def test_the_base_dependencies_are_the_five() -> None:
+def test_the_base_dependencies_are_the_four() -> None:
     """pyproject.toml names exactly them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {re.split(r"[<>=!~ ;\[]", entry)[0] for entry in project["dependencies"]} == DEPENDENCIES
