@@ -96,10 +96,11 @@ async def produce(loader: Loader, topic: str, partition: int, records: Sequence[
     while True:
         try:
             await loader.produce(topic, partition, records)
-            return
         except KafkaError as error:
             if not error.retriable or time.monotonic() > until:
                 raise
+        else:
+            return
 
 
 async def load(bootstrap: str, scenarios: Iterable[str]) -> dict[str, str]:

@@ -104,7 +104,7 @@ class Aiokafka:
             seen += sum(len(records) for records in found.values())
 
     async def assigned(self) -> None:
-        while not self.consumer.assignment():
+        while not self.consumer.assignment():  # noqa: ASYNC110  (it has nothing to wait for)
             await asyncio.sleep(0.01)
 
     async def wait(self) -> None:
