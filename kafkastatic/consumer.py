@@ -17,9 +17,10 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
 import anyio
+from anyio.abc import TaskStatus
 
 from kafkastatic import identity
 from kafkastatic._drivers.client import Client
@@ -39,9 +40,6 @@ from kafkastatic.types import (
     RebalanceListener,
     TopicPartition,
 )
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskStatus
 
 K = TypeVar("K")
 V = TypeVar("V")

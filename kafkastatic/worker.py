@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import TaskGroup, TaskStatus
 
 from kafkastatic._drivers.client import Client, first_leaf
 from kafkastatic._drivers.handling import Handling, Record, where
@@ -22,9 +22,6 @@ from kafkastatic._fetch.frontier import Progress
 from kafkastatic._fetch.positions import Held, PartitionState
 from kafkastatic.errors import KafkaError, RecordError
 from kafkastatic.types import Ordering, TopicPartition
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup, TaskStatus
 
 Status = TaskStatus[frozenset[TopicPartition]]
 

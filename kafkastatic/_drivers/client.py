@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, cast
 
 import anyio
+from anyio.abc import TaskGroup
 
 from kafkastatic import _cluster
 from kafkastatic._drivers.assignment import AssignmentDriver
@@ -52,8 +53,6 @@ from kafkastatic.errors import (
 from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition, Worker
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
     from kafkastatic._drivers.producing import Producer
 
 ABORT_TIMEOUT = 0.5

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import anyio
+from anyio.abc import TaskGroup
 
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import MetadataDriver
@@ -17,9 +17,6 @@ from kafkastatic._net.pool import Pool, Role
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import KafkaError
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
 
 FULL_BUFFER_PAUSE = 0.05
 """Seconds that a broker's idle partitions wait for a full one to be drained, so that one request asks for all."""

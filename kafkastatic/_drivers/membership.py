@@ -9,10 +9,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import TaskGroup
 
 from kafkastatic._drivers import cancellation
 from kafkastatic._drivers.assignment import AssignmentDriver
@@ -26,9 +26,6 @@ from kafkastatic._protocol.messages.describe_groups import DescribeGroupsRequest
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
 from kafkastatic.types import Membership
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
 
 _JOIN_APIS = frozenset({"JoinGroup", "SyncGroup"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 
 import anyio
@@ -195,6 +196,11 @@ class OffsetsDriver:
             unknown = codes.UNKNOWN_TOPIC_OR_PARTITION
             self.last_error = error_for(unknown, api="Metadata", topic=tp[0], partition=tp[1])
         return None if info is None else info.leader
+
+    async def connect_to_fetch(self, leader: int) -> None:
+        """Connect to a leader, to save time when the start is known; what fails here is met again by the fetch."""
+        with contextlib.suppress(KafkaError):
+            await self._pool.ensure(leader, Role.FETCH)
 
     async def ask(self, leader: int, wanted: Mapping[TopicPartition, int]) -> Ends:
         """Ask one leader once, for the first offset not earlier than each timestamp, as `by_time`."""

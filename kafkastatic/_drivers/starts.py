@@ -74,8 +74,15 @@ class StartsDriver:
                 for whom, states in self._shares().items():
                     if whom not in self._asking:
                         self._asking.add(whom)
+                        for leader in self._leaders(states):
+                            tasks.start_soon(self._offsets.connect_to_fetch, leader, name=f"kafkastatic:ahead:{leader}")
                         tasks.start_soon(self._look_up, whom, states, name=f"kafkastatic:start:{whom}")
                 await wake.wait()
+
+    def _leaders(self, states: Sequence[PartitionState]) -> set[int]:
+        """Who will be asked for these partitions' records."""
+        infos = (self._metadata.snapshot.leader(state.tp) for state in states)
+        return {info.leader for info in infos if info is not None}
 
     def _shares(self) -> dict[int, list[PartitionState]]:
         """The partitions to look up, by whom to ask; one without a leader has to wait."""

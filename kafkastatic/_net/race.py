@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Generic
+from typing import Generic
 
 import anyio
+from anyio.abc import TaskGroup
 
 from kafkastatic._net.opening import Node
 from kafkastatic._protocol.primitives import R
 from kafkastatic.errors import AuthenticationError, KafkaError, KafkaTimeoutError
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
 
 HEDGE = 0.5
 """Seconds after which a broker that any other could stand in for gets company; doubled each time."""
