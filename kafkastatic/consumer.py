@@ -16,6 +16,7 @@ import threading
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
@@ -24,8 +25,9 @@ from anyio.abc import TaskStatus
 
 from kafkastatic import identity
 from kafkastatic._drivers.client import Client
+from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.handling import Handling
-from kafkastatic._drivers.handout import Deserializers
+from kafkastatic._drivers.handout import PORTION
 from kafkastatic._fetch.positions import EARLIEST, LATEST
 from kafkastatic._group import member as m
 from kafkastatic._records import ConsumerRecord
@@ -249,8 +251,8 @@ class Consumer(Generic[K, V]):
             cursor = await self._client.hand_out.next()
             if cursor is None:
                 return
-            for record in cursor.iterator:
-                yield cast("ConsumerRecord[K, V]", record)
+            for record in cursor.iterator if cursor.size <= PORTION else islice(cursor.iterator, PORTION):
+                yield record  # pyright: ignore[reportReturnType]
 
     async def getone(self) -> ConsumerRecord[K, V]:
         """The next record. Cancelling it loses nothing, so `asyncio.wait_for(consumer.getone(), 1)` is safe.
@@ -259,8 +261,10 @@ class Consumer(Generic[K, V]):
             ConsumerClosedError: if the consumer was stopped.
             KafkaError: as iteration.
         """
-        cursor = await self._client.hand_out.next()
-        record = None if cursor is None else next(cursor.iterator, None)
+        record = self._client.hand_out.at_once()
+        if record is None:
+            cursor = await self._client.hand_out.next()
+            record = None if cursor is None else next(cursor.iterator, None)
         if record is None:
             raise ConsumerClosedError("The consumer was stopped.")
         return cast("ConsumerRecord[K, V]", record)

@@ -4,8 +4,8 @@
 makes a batch. `ConsumerRecord` and `decode` are plain Python here; a compiled twin takes their place where it exists.
 """
 
-from kafkastatic._records.batch import RawBatch, Split, decode, is_abort_marker, split
+from kafkastatic._records.batch import RawBatch, Split, decode, decoding_time, is_abort_marker, split
 from kafkastatic._records.encoder import encode_batch
 from kafkastatic._records.record import ConsumerRecord
 
-__all__ = ["ConsumerRecord", "RawBatch", "Split", "decode", "encode_batch", "is_abort_marker", "split"]
+__all__ = ["ConsumerRecord", "RawBatch", "Split", "decode", "decoding_time", "encode_batch", "is_abort_marker", "split"]
