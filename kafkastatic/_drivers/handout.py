@@ -190,8 +190,12 @@ class HandOut:
         """
         consumption = self._consumption
         while cursor.converted < cursor.size:
-            if cursor.converted % 100 == 0:
+            if cursor.converted % 100 == 99:
                 await self._let_others_run()
+                if consumption.cursor is not cursor:
+                    return False
+                if cursor.converted >= cursor.size:  # cut meanwhile
+                    break
             record = cursor.records[cursor.converted]
             try:
                 key, value = await self._deserializers.convert(record)
