@@ -8,4 +8,6 @@ from kafkastatic._records.batch import RawBatch, Split, decode, decoding_time, i
 from kafkastatic._records.encoder import encode_batch
 from kafkastatic._records.record import ConsumerRecord
 
+RecordView = ConsumerRecord  # TEMP
+
 __all__ = ["ConsumerRecord", "RawBatch", "Split", "decode", "decoding_time", "encode_batch", "is_abort_marker", "split"]

@@ -57,6 +57,7 @@ class RawBatch:
         crc: the CRC-32C that the header names; of an old message, the CRC-32.
         data: the whole batch, from its base offset on.
         size: its length in bytes.
+        source: stands for the bytes that `data` is a view of, where somebody counts those.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class RawBatch:
         "producer_epoch",
         "producer_id",
         "size",
+        "source",
         "timestamp_type",
     )
 
@@ -86,6 +88,7 @@ class RawBatch:
         self.data = data
         self.size = len(data)
         self.is_aborted = False
+        self.source: object = None
         self.magic = data[16] if data[16] < 128 else data[16] - 256
         if self.magic != 2:
             self._read_legacy()
