@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from kafkastatic._fetch.memory import Memory
 from kafkastatic._fetch.positions import PartitionState
-from kafkastatic.types import TopicPartition
 
 from .logs import A, Application, B, C, batch, raw
 from .planning import Fetches, answer, data
