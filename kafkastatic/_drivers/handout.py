@@ -89,13 +89,14 @@ class HandOut:
             raise IllegalStateError("Another task is asking this consumer for records.", remedy="Let one task iterate.")
         self.busy = True
         try:
-            await self._let_others_run()
+            if self._runtime.now() - self._ran > LONGEST_RUN:
+                await self._let_others_run()
             consumption.ask()
             self._asked()
             self._check()
             if consumption.views != views:
                 consumption.show_views(views)
-            deadline = self._runtime.now() + patience
+            deadline: float | None = None
             while not consumption.stopped:
                 cursor = self._next(only)
                 if cursor is not None:
@@ -103,8 +104,10 @@ class HandOut:
                         return cursor
                 elif consumption.heavy is not None:
                     await self._decode(consumption.heavy)
-                elif not await self._wait(deadline):
-                    return None
+                else:
+                    deadline = self._runtime.now() + patience if deadline is None else deadline
+                    if not await self._wait(deadline):
+                        return None
                 self._check()
             return None
         finally:
@@ -139,9 +142,8 @@ class HandOut:
 
     async def _let_others_run(self) -> None:
         """An application that finds records, or errors, at every ask must not keep the loop to itself."""
-        if self._runtime.now() - self._ran > LONGEST_RUN:
-            await anyio.lowlevel.checkpoint()
-            self._ran = self._runtime.now()
+        await anyio.lowlevel.checkpoint()
+        self._ran = self._runtime.now()
 
     async def _decode(self, heavy: Decoding) -> None:
         """Decode a batch in a worker thread. A cancelled ask leaves it at work, and the next one waits for it."""
@@ -190,7 +192,7 @@ class HandOut:
         """
         consumption = self._consumption
         while cursor.converted < cursor.size:
-            if cursor.converted % 100 == 99:
+            if cursor.converted % 100 == 99 and self._runtime.now() - self._ran > LONGEST_RUN:
                 await self._let_others_run()
                 if consumption.cursor is not cursor:
                     return False

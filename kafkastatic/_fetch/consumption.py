@@ -169,14 +169,14 @@ class Consumption:
 
     def take(self, cursor: Cursor, limit: int) -> Records:
         """Up to `limit` records as a list, all of them in hand until the next ask."""
-        taken = cursor.taken
-        whole = not taken and limit >= cursor.size
-        records = cursor.records if whole else cursor.records[taken : taken + limit]
-        cast("Any", cursor.iterator).__setstate__(taken + len(records))  # past them: cheaper than taking each from it
-        cursor.listed = cursor.taken
-        self._settle(cursor)
-        self._in_hand.append(cursor.state)
-        if cursor.taken == cursor.size:
+        state, taken = cursor.state, cursor.taken
+        end = min(taken + limit, cursor.size)
+        records = cursor.records if end - taken == cursor.size else cursor.records[taken:end]
+        cast("Any", cursor.iterator).__setstate__(end)  # past them: cheaper than taking each from it
+        cursor.listed = end
+        state.handed = cursor.behind(end)
+        self._in_hand.append(state)
+        if end == cursor.size:
             self._end()
         return records
 
