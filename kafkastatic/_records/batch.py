@@ -16,10 +16,9 @@ from typing import Final, NamedTuple, cast
 
 import fastcrc
 
+from kafkastatic._records.chosen import ConsumerRecord, decode_records
 from kafkastatic._records.compression import DEFAULT_LIMIT, Data, decompress
 from kafkastatic._records.legacy import LEGACY_HEADER, SMALLEST, decode_messages
-from kafkastatic._records.plain import decode_records
-from kafkastatic._records.record import ConsumerRecord
 from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
 
 HEADER: Final = struct.Struct(">qiibIhiqqqhii")
