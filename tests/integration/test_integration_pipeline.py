@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from kafkastatic import Consumer, TopicPartition
+from kafkastatic.errors import ConfigError
 from tests.support.raw_peer import RawPeer
-from tests.support.scenes import recorded, running, write
+from tests.support.scenes import foreign_read, recorded, running, write
 
 PARTITIONS = 8
 FETCH = 1024 * 1024
 """Bytes of a partition that one fetch brings: `max_partition_fetch_bytes`."""
 
 
-def packed(count: int) -> bytes:
-    """A batch of records of 100 bytes, by a foreign encoder."""
+def packed(values: Sequence[tuple[bytes | None, bytes, list[tuple[str, bytes]]]], codec: int = 0) -> bytes:
+    """A batch of keys, values and headers, by a foreign encoder."""
     builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        magic=2,
+        compression_type=codec,
+        is_transactional=0,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
         batch_size=1 << 20,
-    )  # fmt: skip
-    for index in range(count):
-        builder.append(index, timestamp=1, key=None, value=bytes(100), headers=[])
+    )
+    for index, (key, value, headers) in enumerate(values):
+        builder.append(index, timestamp=1_000 + index, key=key, value=value, headers=headers)
     return bytes(builder.build())
 
 
 async def filled(peer: RawPeer, topic: str, batches: int, count: int) -> int:
     """Batches of `count` records, as many in each partition, behind a first record; how many records there are."""
-    batch = packed(count)
+    batch = packed([(None, bytes(100), [])] * count)
     for partition in range(PARTITIONS):
         await write(peer, topic, partition, [b"first"])  # it waits until the partition is there
     for _ in range(batches):
@@ -68,3 +76,31 @@ async def test_under_load_each_fetch_asks_for_all_partitions(kafka, topic) -> No
             answers = [len(request.response) for request in proxy.sent("Fetch") if request.response is not None]
 
     assert len([size for size in answers if size > 1000]) <= 12
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("codec", range(5), ids=["none", "gzip", "snappy", "lz4", "zstd"])
+async def test_lazy_batches_are_what_a_foreign_client_reads(kafka, topic, codec: int) -> None:
+    name = await topic()
+    values = [(b"k%d" % n, b"v" * n, [("n", b"%d" % n)]) for n in range(200)]
+    async with RawPeer.connect(kafka.bootstrap) as peer:
+        await write(peer, name, 0, [b"first"])
+        await peer.produce_batch(name, 0, packed(values, codec))
+    found: list[tuple[object, ...]] = []
+    async with running(kafka.bootstrap, name) as consumer:
+        async for batch in consumer.batches(lazy=True):
+            assert all(isinstance(record.value, memoryview) for record in batch)
+            found += [(r.offset, r.key and bytes(r.key), bytes(r.value), list(r.headers), r.timestamp) for r in batch]
+            if len(found) > len(values):
+                break
+
+    theirs = await foreign_read(kafka.bootstrap, name)
+    assert found == [(r.offset, r.key, r.value, list(r.headers), r.timestamp) for r in theirs]
+
+
+@pytest.mark.asyncio
+async def test_lazy_batches_go_with_no_deserializer(kafka, topic) -> None:
+    name = await topic()
+    async with Consumer(name, bootstrap_servers=kafka.bootstrap, value_deserializer=int) as consumer:
+        with pytest.raises(ConfigError, match="deserializers"):
+            await anext(consumer.batches(lazy=True))
