@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkastatic._fetch.memory import Memory
@@ -35,6 +35,7 @@ def fetched(fetches: Fetches, size: int) -> None:
     fetches.planner.take(ask, answer(**views), 0.0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1_000, 3_000), min_size=10, max_size=40), st.sets(st.sampled_from("abc"), max_size=2))
 def test_what_is_fetched_stays_within_twice_the_limit(sizes: list[int], drained: set[str]) -> None:
     """Some partitions are drained at once, while the others keep of each answer what is theirs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkastatic._net.buffers import KEPT, LARGE, LARGEST, Buffers
@@ -47,6 +47,7 @@ def test_small_responses_let_go_of_large_buffers() -> None:
     assert buffers.take(LARGE).obj is not kept.obj
 
 
+@settings(deadline=None)  # megabytes are cleared
 @given(st.lists(st.tuples(SIZES, st.integers(0, 4)), max_size=20))
 def test_no_byte_is_in_two_hands(steps: list[tuple[int, int]]) -> None:
     """Each step takes a buffer, marks its ends, and gives up all but the last few: none is marked by another."""
