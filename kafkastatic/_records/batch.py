@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, Literal, NamedTuple, cast, overload
 
 import fastcrc
 
-from kafkastatic._records.chosen import ConsumerRecord, decode_records
+from kafkastatic._records.chosen import ConsumerRecord, RecordView, decode_records, decode_views, view_of
 from kafkastatic._records.compression import DEFAULT_LIMIT, Data, decompress
 from kafkastatic._records.legacy import LEGACY_HEADER, SMALLEST, decode_messages
 from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
@@ -179,6 +179,7 @@ def split(data: Data | None, topic: str = "", partition: int = -1) -> Split:
     return Split(batches, None)
 
 
+@overload
 def decode(
     batch: RawBatch,
     topic: str,
@@ -187,13 +188,40 @@ def decode(
     from_offset: int = 0,
     check_crcs: bool = True,
     max_decompressed: int = DEFAULT_LIMIT,
-) -> list[ConsumerRecord[bytes, bytes]]:
+    views: Literal[False] = False,
+) -> list[ConsumerRecord[bytes, bytes]]: ...
+
+
+@overload
+def decode(
+    batch: RawBatch,
+    topic: str,
+    partition: int,
+    *,
+    from_offset: int = 0,
+    check_crcs: bool = True,
+    max_decompressed: int = DEFAULT_LIMIT,
+    views: bool,
+) -> list[ConsumerRecord[bytes, bytes]] | list[RecordView]: ...
+
+
+def decode(
+    batch: RawBatch,
+    topic: str,
+    partition: int,
+    *,
+    from_offset: int = 0,
+    check_crcs: bool = True,
+    max_decompressed: int = DEFAULT_LIMIT,
+    views: bool = False,
+) -> list[ConsumerRecord[bytes, bytes]] | list[RecordView]:
     """Decode the records of a batch: all of them, or none and an error.
 
     Args:
         from_offset: records before it are left out; a fetch may begin in the middle of a batch.
         check_crcs: verify the batch's CRC first.
         max_decompressed: the most bytes that its records may have when decompressed.
+        views: leave keys and values in the batch's bytes. They are checked all the same: reading one cannot fail.
 
     Returns:
         The records in the order of their offsets; none for a control batch, or an aborted one.
@@ -210,8 +238,9 @@ def decode(
         if batch.count < 0:
             raise ValueError("its header is malformed")
         if batch.magic == 2:
-            return _decode(batch, topic, partition, from_offset, check_crcs, max_decompressed)
-        return decode_messages(batch.data, topic, partition, from_offset, check_crcs, max_decompressed)
+            return _decode(batch, topic, partition, from_offset, check_crcs, max_decompressed, views)
+        records = decode_messages(batch.data, topic, partition, from_offset, check_crcs, max_decompressed)
+        return [view_of(record) for record in records] if views else records
     except ValueError as error:
         wrapper = batch.magic < 2 and batch.codec  # where it begins is inside
         raise CorruptRecordError(
@@ -226,14 +255,20 @@ def decode(
 
 
 def _decode(
-    batch: RawBatch, topic: str, partition: int, from_offset: int, check_crcs: bool, max_decompressed: int
-) -> list[ConsumerRecord[bytes, bytes]]:
+    batch: RawBatch,
+    topic: str,
+    partition: int,
+    from_offset: int,
+    check_crcs: bool,
+    max_decompressed: int,
+    views: bool,
+) -> list[ConsumerRecord[bytes, bytes]] | list[RecordView]:
     if check_crcs and crc32c(batch.data[CRC_START:]) != batch.crc:
         raise ValueError("its CRC-32C differs from what its header names")
     if batch.is_control or batch.is_aborted:
         return []
     body = batch.data[HEADER.size :]
-    records = decode_records(
+    records = (decode_views if views else decode_records)(
         decompress(batch.codec, body, max_decompressed) if batch.codec and len(body) else body,
         topic,
         partition,
