@@ -14,6 +14,7 @@ if impl.records == "compiled":
     from kafkastatic._records import _compiled as compiled
 else:
     compiled = None
+    COMPILED: Any = None
 
 FIELDS = (
     "topic",
