@@ -268,7 +268,7 @@ class Consumption:
             )
             return None
         topic, partition = state.tp
-        return decode(
+        records = decode(
             batch,
             topic,
             partition,
@@ -277,6 +277,7 @@ class Consumption:
             max_decompressed=self._max_decompressed,
             views=self.views,
         )
+        return cast("Records", records)  # nobody looks at keys and values before the application does
 
     def _freed(self, state: PartitionState, size: int) -> None:
         state.buffered -= size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from kafkastatic._fetch.positions import Records
 from kafkastatic._records import RawBatch, decode
 from kafkastatic.errors import KafkaError
@@ -54,7 +56,7 @@ class Decoding:
             return
         topic, partition = self._tp
         try:
-            self._records = decode(
+            records = decode(
                 self.batch,
                 topic,
                 partition,
@@ -63,6 +65,7 @@ class Decoding:
                 max_decompressed=self._max_decompressed,
                 views=self.views,
             )
+            self._records = cast("Records", records)
         except KafkaError as error:
             self._error = error
         self.done = True

@@ -46,6 +46,11 @@ cdef extern from *:
         Py_INCREF(Py_None);
         return Py_None;
     }
+
+    static CYTHON_INLINE int is_ascii(PyObject *name, Place at, int32_t size) {
+        return PyUnicode_IS_COMPACT_ASCII(name) && PyUnicode_GET_LENGTH(name) == size &&
+            memcmp(PyUnicode_DATA(name), at, (size_t) size) == 0;
+    }
     """
     ctypedef const unsigned char* Place
     ConsumerRecord NEW_RECORD(type)
@@ -53,6 +58,7 @@ cdef extern from *:
     void FILL_RECORD(ConsumerRecord, object topic, object key, object value, object headers)
     void FILL_VIEW(RecordView, _Source)
     object bytes_or_none(Place, int32_t)
+    bint is_ascii(object, Place, int32_t)
 
 cdef extern from "Python.h":
     object PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*)
@@ -65,7 +71,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     SHORTEST = 7  # bytes of a record: its length, attributes, time, offset, key, value and headers
-    SLICE = 2048  # records between two turns for other threads
+    SLICE = 1024  # records between two turns for other threads
 
 cdef tuple NO_HEADERS = ()
 
@@ -289,7 +295,7 @@ cdef class RecordView:
     @property
     def headers(self):
         cdef Place start = <Place>self._source.buffer.buf
-        return _headers(start + self._headers_at, start + self._source.buffer.len, self._header_count)
+        return _headers(start + self._headers_at, start + self._source.buffer.len, self._header_count, NO_HEADERS)
 
     @property
     def tp(self):
@@ -378,6 +384,27 @@ def decode_views(
     )
 
 
+def view_of(ConsumerRecord record not None):
+    """A record of an old message format, which has no headers, with views of its bytes."""
+    cdef bytes key = record._key
+    cdef bytes value = record._value
+    cdef Py_ssize_t key_size = len(key) if key is not None else 0
+    cdef _Source source = _Source(
+        (key or b"") + (value or b""), record._topic, record.partition, record.timestamp_type, record.leader_epoch
+    )
+    cdef RecordView view = NEW_VIEW(RecordView)
+    FILL_VIEW(view, source)
+    view.offset = record.offset
+    view.timestamp = record.timestamp
+    view._key_at = 0
+    view._value_at = key_size
+    view._headers_at = 0
+    view._header_count = 0
+    view.serialized_key_size = -1 if key is None else <int32_t>key_size
+    view.serialized_value_size = -1 if value is None else <int32_t>len(value)
+    return view
+
+
 cdef struct Parsed:
     # What a record's bytes say; where there is nothing, a size is -1.
     int64_t delta  # of its offset
@@ -415,6 +442,7 @@ cdef list _decode(
     cdef int32_t i
     cdef Py_ssize_t found = 0
     cdef Py_ssize_t room = min(<Py_ssize_t>count, size // SHORTEST)  # a forged count reserves nothing
+    cdef tuple headers = NO_HEADERS
     cdef ConsumerRecord record
     cdef RecordView view
     cdef list records = PyList_New(max(room, 0))
@@ -430,7 +458,7 @@ cdef list _decode(
         if source is None:
             key = bytes_or_none(parsed.key, parsed.key_size)
             value = bytes_or_none(parsed.value, parsed.value_size)
-            headers = _headers(parsed.headers, at, parsed.header_count) if parsed.header_count else NO_HEADERS
+            headers = _headers(parsed.headers, at, parsed.header_count, headers) if parsed.header_count else NO_HEADERS
             record = NEW_RECORD(ConsumerRecord)
             FILL_RECORD(record, topic, key, value, headers)
             record.offset = <int64_t>(<uint64_t>base_offset + <uint64_t>last)
@@ -509,8 +537,11 @@ cdef int _skip_headers(Place* at, Place end, uint32_t number) except -1:
     return 0
 
 
-cdef tuple _headers(Place at, Place end, int32_t count):
-    """The headers at `at`. They have been checked, but the bytes need not be constant: whoever reads, looks again."""
+cdef tuple _headers(Place at, Place end, int32_t count, tuple previous):
+    """The headers at `at`, with the strings of the `previous` record's names where they are the same.
+
+    They have been checked, but the bytes need not be constant: whoever reads them, looks again.
+    """
     cdef tuple headers = PyTuple_New(count)
     cdef tuple header
     cdef Place content
@@ -519,7 +550,10 @@ cdef tuple _headers(Place at, Place end, int32_t count):
     PyObject_GC_UnTrack(<void*>headers)  # it leads to strings and bytes only, as each header does
     for i in range(count):
         _content(&at, end, &content, &size)
-        name = PyUnicode_DecodeUTF8(<const char*>content, max(size, 0), "replace")  # as Java does
+        size = max(size, 0)
+        name = (<tuple>previous[i])[0] if i < len(previous) else ""
+        if not is_ascii(name, content, size):
+            name = PyUnicode_DecodeUTF8(<const char*>content, size, "replace")  # as Java does
         _content(&at, end, &content, &size)
         header = (name, bytes_or_none(content, size))
         PyObject_GC_UnTrack(<void*>header)
@@ -605,6 +639,7 @@ cdef int _ends_early() except -1:
 
 
 cdef int _let_others_run() except -1:
+    """Whoever waits for the interpreter gets it now: letting go of it for an instant has been seen to be enough."""
     with nogil:
         pass
     return 0

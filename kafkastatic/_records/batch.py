@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, Literal, NamedTuple, cast, overload
 
 import fastcrc
 
-from kafkastatic._records.chosen import RECORDS, ConsumerRecord, decode_records, decode_views
+from kafkastatic._records.chosen import RECORDS, ConsumerRecord, RecordView, decode_records, decode_views, view_of
 from kafkastatic._records.compression import DEFAULT_LIMIT, Data, decompress
 from kafkastatic._records.legacy import LEGACY_HEADER, SMALLEST, decode_messages
 from kafkastatic.errors import CorruptRecordError, UnsupportedCodecError
@@ -186,6 +186,32 @@ def split(data: Data | None, topic: str = "", partition: int = -1) -> Split:
     return Split(batches, None)
 
 
+@overload
+def decode(
+    batch: RawBatch,
+    topic: str,
+    partition: int,
+    *,
+    from_offset: int = 0,
+    check_crcs: bool = True,
+    max_decompressed: int = DEFAULT_LIMIT,
+    views: Literal[False] = False,
+) -> list[ConsumerRecord[bytes, bytes]]: ...
+
+
+@overload
+def decode(
+    batch: RawBatch,
+    topic: str,
+    partition: int,
+    *,
+    from_offset: int = 0,
+    check_crcs: bool = True,
+    max_decompressed: int = DEFAULT_LIMIT,
+    views: bool,
+) -> list[ConsumerRecord[bytes, bytes]] | list[RecordView]: ...
+
+
 def decode(
     batch: RawBatch,
     topic: str,
@@ -195,15 +221,14 @@ def decode(
     check_crcs: bool = True,
     max_decompressed: int = DEFAULT_LIMIT,
     views: bool = False,
-) -> list[ConsumerRecord[bytes, bytes]]:
+) -> list[ConsumerRecord[bytes, bytes]] | list[RecordView]:
     """Decode the records of a batch: all of them, or none and an error.
 
     Args:
         from_offset: records before it are left out; a fetch may begin in the middle of a batch.
         check_crcs: verify the batch's CRC first.
         max_decompressed: the most bytes that its records may have when decompressed.
-        views: make `RecordView`s. Of the formats before 0.11, which nobody writes any more, plain records whose key
-            and value are views too.
+        views: leave keys and values in the batch's bytes. They are checked all the same: reading one cannot fail.
 
     Returns:
         The records in the order of their offsets; none for a control batch, or an aborted one.
@@ -221,8 +246,8 @@ def decode(
             raise ValueError("its header is malformed")
         if batch.magic == 2:
             return _decode(batch, topic, partition, from_offset, check_crcs, max_decompressed, views)
-        found = decode_messages(batch.data, topic, partition, from_offset, check_crcs, max_decompressed)
-        return [_with_views(record) for record in found] if views else found
+        records = decode_messages(batch.data, topic, partition, from_offset, check_crcs, max_decompressed)
+        return [view_of(record) for record in records] if views else records
     except ValueError as error:
         wrapper = batch.magic < 2 and batch.codec  # where it begins is inside
         raise CorruptRecordError(
@@ -252,14 +277,13 @@ def _decode(
     check_crcs: bool,
     max_decompressed: int,
     views: bool,
-) -> list[ConsumerRecord[bytes, bytes]]:
+) -> list[ConsumerRecord[bytes, bytes]] | list[RecordView]:
     if check_crcs and crc32c(batch.data[CRC_START:]) != batch.crc:
         raise ValueError("its CRC-32C differs from what its header names")
     if batch.is_control or batch.is_aborted:
         return []
     body = batch.data[HEADER.size :]
-    decode_all = cast(Callable[..., list[ConsumerRecord[bytes, bytes]]], decode_views) if views else decode_records
-    records = decode_all(
+    records = (decode_views if views else decode_records)(
         decompress(batch.codec, body, max_decompressed) if batch.codec and len(body) else body,
         topic,
         partition,
@@ -273,12 +297,6 @@ def _decode(
     if records and records[-1].offset > batch.last_offset:
         raise ValueError("a record's offset is behind the batch's last")
     return records
-
-
-def _with_views(record: ConsumerRecord[Any, Any]) -> ConsumerRecord[Any, Any]:
-    record.key = None if record.key is None else memoryview(record.key)
-    record.value = None if record.value is None else memoryview(record.value)
-    return record
 
 
 def is_abort_marker(batch: RawBatch) -> bool:

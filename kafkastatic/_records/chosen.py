@@ -15,16 +15,22 @@ if _wanted not in ("", "compiled", "plain"):
 _found: Literal["compiled", "plain"] = "plain"
 if not TYPE_CHECKING and _wanted != "plain":
     try:
-        from kafkastatic._records._compiled import ConsumerRecord, RecordView, decode_records, decode_views
+        from kafkastatic._records._compiled import (
+            ConsumerRecord,
+            RecordView,
+            decode_records,
+            decode_views,
+            view_of,
+        )
 
         _found = "compiled"
     except ImportError:
         if _wanted == "compiled":
             raise
 if TYPE_CHECKING or _found == "plain":
-    from kafkastatic._records.plain import decode_records, decode_views
+    from kafkastatic._records.plain import decode_records, decode_views, view_of
     from kafkastatic._records.record import ConsumerRecord, RecordView
 
 RECORDS: Final = _found
 
-__all__ = ["RECORDS", "ConsumerRecord", "RecordView", "decode_records", "decode_views"]
+__all__ = ["RECORDS", "ConsumerRecord", "RecordView", "decode_records", "decode_views", "view_of"]

@@ -86,6 +86,23 @@ def decode_views(
         raise ValueError("the records end in the middle of one") from None
 
 
+def view_of(record: ConsumerRecord[bytes, bytes]) -> RecordView:
+    """A record of an old message format, which has no headers, with views of its bytes."""
+    return RecordView(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.timestamp_type,
+        None if record.key is None else memoryview(record.key),
+        None if record.value is None else memoryview(record.value),
+        (),
+        record.leader_epoch,
+        record.serialized_key_size,
+        record.serialized_value_size,
+    )
+
+
 def _decode(
     make: Callable[..., R],
     data: bytes,
