@@ -45,6 +45,10 @@ Check = Callable[[str, Any], object]
 """Takes an option's name and the value given, and returns the value to keep, or raises ConfigError."""
 
 
+REQUIRED = object()
+"""Stands for the default of what has none."""
+
+
 class Option(NamedTuple):
     """One option: its default, and what becomes of a value that is given."""
 
@@ -180,6 +184,8 @@ def _context(name: str, value: object) -> object:
 
 def _addresses(_: str, value: str | Sequence[str]) -> tuple[str, ...]:
     """`"a:1,b:2"` or a sequence of `"host:port"`; port 9092 where none is given."""
+    if value is REQUIRED:
+        raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")
     parts = value.split(",") if isinstance(value, str) else _items(value)
     if not all(isinstance(part, str) for part in parts):
         raise ConfigError(
@@ -263,7 +269,7 @@ class ConsumerConfig(Value):
         ConfigError: if an option is out of its range or two contradict each other.
     """
 
-    bootstrap_servers: tuple[str, ...] = _option(None, _addresses)
+    bootstrap_servers: tuple[str, ...] = _option(REQUIRED, _addresses)
     group_id: str | None = _option(None, _optional_text)
     group_instance_id: InstanceId | None = _option(None, _instance_id)
     client_id: str = _option("kafkastatic", _text)
@@ -368,8 +374,6 @@ class ConsumerConfig(Value):
             if key in values:
                 raise ConfigError(f"{key} is given twice, in both spellings.", remedy="Give it once.")
             values[key] = value
-        if "bootstrap_servers" not in values:
-            raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")
         return cls(**values)
 
     @property

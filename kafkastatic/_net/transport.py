@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from kafkastatic._net.buffers import Buffers
 from kafkastatic._protocol.framing import frame_length
 from kafkastatic.errors import ProtocolError
 
@@ -30,11 +31,12 @@ class FrameProtocol(asyncio.BufferedProtocol):
         received: how many bytes have come in.
     """
 
-    def __init__(self, on_frame: Callable[[bytearray], None], on_lost: Callable[[Exception | None], None]) -> None:
+    def __init__(self, on_frame: Callable[[memoryview], None], on_lost: Callable[[Exception | None], None]) -> None:
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._head = bytearray(HEAD_BYTES)
-        self._body: bytearray | None = None  # of a frame that the head does not hold
+        self._body: memoryview | None = None  # of a frame that the head does not hold
+        self._buffers = Buffers()
         self._room = memoryview(self._head)
         self._filled = 0
         self._transport: asyncio.BaseTransport | None = None
@@ -56,7 +58,7 @@ class FrameProtocol(asyncio.BufferedProtocol):
         elif self._filled == len(self._body):
             body, self._body = self._body, None
             self._room, self._filled = memoryview(self._head), 0
-            self._on_frame(body)
+            self._on_frame(body)  # and forget it: its buffer is used again when nobody has it
 
     def _cut(self) -> None:
         """Cut the head into frames; one that is not whole yet goes on in a buffer of its own."""
@@ -69,13 +71,14 @@ class FrameProtocol(asyncio.BufferedProtocol):
                 self._give_up(error)
                 return
             start += PREFIX_BYTES
-            if length > end - start:
-                self._body = bytearray(length)
-                self._room, self._filled = memoryview(self._body), end - start
-                self._room[: self._filled] = self._head[start:end]
+            body = self._buffers.take(length)
+            there = min(length, end - start)
+            body[:there] = self._head[start : start + there]
+            if there < length:
+                self._body, self._room, self._filled = body, body, there
                 return
             start += length
-            self._on_frame(self._head[start - length : start])
+            self._on_frame(body)
         self._filled = end - start
         self._head[: self._filled] = self._head[start:end]
 
