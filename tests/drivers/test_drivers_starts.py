@@ -222,3 +222,20 @@ async def test_a_topic_that_may_not_be_read_stops_no_other(api: str) -> None:
             consumer.assign([HELD_UP])
             assert (await consumer.getone()).value == b"a"
         await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("api", ["OffsetFetch", "ListOffsets"])
+async def test_the_connection_for_fetches_is_open_before_the_start_is_known(api: str) -> None:
+    """It is made while the lookup waits for its answer, so that the first fetch goes out at once."""
+    async with ScriptedBroker({"orders": 1}) as broker:
+        held = broker.hold(api)
+        broker.append("orders", 0, b"a")
+        async with by_hand(broker, HELD_UP) as consumer:
+            await broker.received(api)
+            await broker.until(lambda: len(broker.peers) == 2)
+            before = set(broker.peers)
+            held.release()
+            assert (await consumer.getone()).value == b"a"
+        assert broker.of("Fetch")[0].connection in before
+        await nothing_left(broker)
