@@ -100,6 +100,8 @@ class Watchdog:
                 loop.call_soon_threadsafe(self._sign.set)
             except RuntimeError:  # the loop is closed
                 return
+            if self._closed.wait(max(self._limit / QUESTIONS, SHORTEST_PAUSE)):  # slept through the answer, as a rule
+                return
             blamed: dict[str, object] = {}
             while not self._sign.wait(pulse.patience(now())):
                 silent = pulse.overdue(now())
@@ -109,8 +111,6 @@ class Watchdog:
             silent = pulse.answered(now())
             if silent is not None:
                 self._log.warning("loop_recovered", seconds=round(silent, 3), **blamed)
-            if self._closed.wait(max(self._limit / QUESTIONS, SHORTEST_PAUSE)):
-                return
 
 
 def blame(frame: FrameType | None) -> dict[str, object]:
