@@ -24,16 +24,11 @@ class BuildIfPossible(build_ext):
             print(f"kafkastatic: not compiled ({error}); it works in plain Python, only slower", file=sys.stderr)
 
 
-EXTENSIONS = [
-    Extension(
-        "kafkastatic._records._compiled",
-        ["kafkastatic/_records/_compiled.pyx"],
-        optional=WANTED != "compiled",
-    )
-]
-
-setup(
-    ext_modules=[] if WANTED == "plain" else EXTENSIONS,
-    cmdclass={"build_ext": BuildIfPossible},
-    options={"build_ext": {"cython_c_in_temp": True}},
+RECORDS = Extension(
+    "kafkastatic._records._compiled",
+    ["kafkastatic/_records/_compiled.pyx"],
+    optional=WANTED != "compiled",
 )
+RECORDS.cython_c_in_temp = True  # Cython's own option: the generated C is no source
+
+setup(ext_modules=[] if WANTED == "plain" else [RECORDS], cmdclass={"build_ext": BuildIfPossible})

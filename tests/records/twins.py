@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -66,3 +67,10 @@ def fields(found: Any) -> tuple[Any, ...]:
         bytes(content) if isinstance(content, memoryview) else content
         for content in (getattr(found, name) for name in FIELDS)
     )
+
+
+def exact(data: bytes) -> memoryview:
+    """These bytes and none behind them: bytes, bytearrays and arrays have a few more, which hide a read too far."""
+    inline = 16  # what ctypes keeps in the object itself
+    octets = (ctypes.c_ubyte * (inline + len(data))).from_buffer_copy(bytes(inline) + data)
+    return memoryview(octets).cast("B")[inline:]
