@@ -16,12 +16,18 @@ class BuildIfPossible(build_ext):
     """Compiles, or says in one sentence why the package does without."""
 
     def run(self):
+        self._try(super().run)
+
+    def build_extension(self, ext):
+        self._try(super().build_extension, ext)
+
+    def _try(self, step, *arguments):
         try:
-            super().run()
+            step(*arguments)
         except Exception as error:  # no compiler, no headers, no SDK: each platform has errors of its own
             if WANTED == "compiled":
                 raise
-            print(f"kafkastatic: not compiled ({error}); it works in plain Python, only slower", file=sys.stderr)
+            print(f"kafkastatic is not compiled here, and works in plain Python, only slower: {error}", file=sys.stderr)
 
 
 RECORDS = Extension(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import tracemalloc
@@ -51,12 +52,14 @@ def test_neither_records_nor_errors_leave_anything_behind() -> None:
     cases = hostile()
     once(topic, cases)
     references = sys.getrefcount(topic)
+    gc.collect()
     tracemalloc.start()
     try:
         once(topic, cases)
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(3):
             once(topic, cases)
+        gc.collect()
         left = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
