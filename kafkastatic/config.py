@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict, Unpack, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
 
-from kafkastatic._value import Value
+import attrs
+
 from kafkastatic.errors import ConfigError
 from kafkastatic.types import Assignor, InstanceId, Secret
 
@@ -41,69 +42,42 @@ _ARGUMENTS = ("key_deserializer", "value_deserializer")
 """What Kafka counts among the options, and we do not."""
 
 
-Check = Callable[[str, Any], object]
-"""Takes an option's name and the value given, and returns the value to keep, or raises ConfigError."""
-
-
-REQUIRED = object()
-"""Stands for the default of what has none."""
-
-
-class Option(NamedTuple):
-    """One option: its default, and what becomes of a value that is given."""
-
-    default: object
-    check: Check
-
-
-def _option(default: object, check: Check) -> Any:
-    return Option(default, check)
-
-
-def _whole(minimum: int) -> Check:
-    def check(name: str, value: object) -> object:
+def _whole(minimum: int) -> Callable[[Any, attrs.Attribute[int], int], None]:
+    def check(_: Any, attribute: attrs.Attribute[int], value: object) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ConfigError(f"{name} must be an int, got {value!r}.")
+            raise ConfigError(f"{attribute.name} must be an int, got {value!r}.")
         if not minimum <= value <= 2**31 - 1:
-            raise ConfigError(f"{name} must be between {minimum} and {2**31 - 1}, got {value}.")
-        return value
+            raise ConfigError(f"{attribute.name} must be between {minimum} and {2**31 - 1}, got {value}.")
 
     return check
 
 
 def _number(default: int, minimum: int = 0) -> Any:
-    return Option(default, _whole(minimum))
+    return attrs.field(default=default, validator=_whole(minimum))
 
 
-def _optional(check: Check) -> Check:
-    return lambda name, value: None if value is None else check(name, value)
-
-
-def _truth(name: str, value: object) -> object:
+def _truth(_: Any, attribute: attrs.Attribute[bool], value: object) -> None:
     if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be True or False, got {value!r}.")
-    return value
+        raise ConfigError(f"{attribute.name} must be True or False, got {value!r}.")
 
 
-def _text(name: str, value: object) -> object:
+def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str):
-        raise ConfigError(f"{name} must be a str, got {value!r}.")
-    return value
+        raise ConfigError(f"{attribute.name} must be a str, got {value!r}.")
 
 
-_optional_text = _optional(_text)
+_optional_text = attrs.validators.optional(_text)
 
 
-def _policy(name: str, value: object) -> object:
+def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value in ("latest", "earliest", "none"):
-        return value
+        return
     if not isinstance(value, str) or value.partition(":")[0] != _BY_DURATION:
         raise ConfigError(
-            f"{name} must be 'latest', 'earliest' or 'none', or 'by_duration:...', got {value!r}.",
+            f"{attribute.name} must be 'latest', 'earliest' or 'none', or 'by_duration:...', got {value!r}.",
             remedy="by_duration takes an ISO 8601 duration: 'by_duration:PT1H' starts with the last hour.",
         )
     _duration(value)
-    return value
 
 
 def _duration(policy: str) -> float:
@@ -127,30 +101,27 @@ def _duration(policy: str) -> float:
     return total
 
 
-def _isolation(name: str, value: object) -> object:
+def _isolation(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(IsolationLevel):
-        raise ConfigError(f"{name} must be 'read_uncommitted' or 'read_committed', got {value!r}.")
-    return value
+        raise ConfigError(f"{attribute.name} must be 'read_uncommitted' or 'read_committed', got {value!r}.")
 
 
-def _strategy(name: str, value: object) -> object:
+def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(RecoveryStrategy):
-        raise ConfigError(f"{name} must be 'rebootstrap' or 'none', got {value!r}.")
-    return value
+        raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
 
 
-def _protocol(name: str, value: object) -> object:
+def _protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(SecurityProtocol):
-        raise ConfigError(f"{name} must be {_one_of(SecurityProtocol)}, got {value!r}.")
-    return value
+        raise ConfigError(f"{attribute.name} must be {_one_of(SecurityProtocol)}, got {value!r}.")
 
 
-def _mechanism(name: str, value: object) -> object:
+def _mechanism(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is None or value in get_args(SaslMechanism):
-        return value
+        return
     if value in ("GSSAPI", "OAUTHBEARER"):
-        raise ConfigError(f"{name}={value!r} is not there yet.", remedy=f"Use {_one_of(SaslMechanism)}.")
-    raise ConfigError(f"{name} must be {_one_of(SaslMechanism)}, got {value!r}.")
+        raise ConfigError(f"{attribute.name}={value!r} is not there yet.", remedy=f"Use {_one_of(SaslMechanism)}.")
+    raise ConfigError(f"{attribute.name} must be {_one_of(SaslMechanism)}, got {value!r}.")
 
 
 def _one_of(choice: Any) -> str:
@@ -158,7 +129,7 @@ def _one_of(choice: Any) -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _path(_: str, value: str | os.PathLike[str] | None) -> str | None:
+def _path(value: str | os.PathLike[str] | None) -> str | None:
     try:
         path = value if value is None else os.fspath(value)
     except TypeError:
@@ -168,7 +139,7 @@ def _path(_: str, value: str | os.PathLike[str] | None) -> str | None:
     return path
 
 
-def _secret(_: str, value: str | Secret | None) -> Secret | None:
+def _secret(value: str | Secret | None) -> Secret | None:
     if value is None or isinstance(value, Secret):
         return value
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -176,16 +147,13 @@ def _secret(_: str, value: str | Secret | None) -> Secret | None:
     return Secret(value)
 
 
-def _context(name: str, value: object) -> object:
+def _context(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None and not hasattr(value, "wrap_bio"):  # this layer does not know ssl
-        raise ConfigError(f"{name} must be an ssl.SSLContext, got {value!r}.")
-    return value
+        raise ConfigError(f"{attribute.name} must be an ssl.SSLContext, got {value!r}.")
 
 
-def _addresses(_: str, value: str | Sequence[str]) -> tuple[str, ...]:
+def _addresses(value: str | Sequence[str]) -> tuple[str, ...]:
     """`"a:1,b:2"` or a sequence of `"host:port"`; port 9092 where none is given."""
-    if value is REQUIRED:
-        raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")
     parts = value.split(",") if isinstance(value, str) else _items(value)
     if not all(isinstance(part, str) for part in parts):
         raise ConfigError(
@@ -218,7 +186,7 @@ def _ipv6(host: str) -> str | None:
         return None
 
 
-def _strategies(_: str, value: str | Assignor | Sequence[str | Assignor]) -> tuple[str | Assignor, ...]:
+def _strategies(value: str | Assignor | Sequence[str | Assignor]) -> tuple[str | Assignor, ...]:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     found: tuple[Any, ...] = (value,) if _is_assignor(value) else _items(value)
@@ -240,7 +208,7 @@ def _items(value: Any) -> tuple[Any, ...]:
     return tuple(cast("Iterable[Any]", value)) if isinstance(value, Iterable) else (value,)
 
 
-def _instance_id(_: str, value: str | None) -> InstanceId | None:
+def _instance_id(value: str | None) -> InstanceId | None:
     if value is None:
         return None
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -248,7 +216,8 @@ def _instance_id(_: str, value: str | None) -> InstanceId | None:
     return InstanceId(value)
 
 
-class ConsumerConfig(Value):
+@attrs.frozen(kw_only=True)
+class ConsumerConfig:
     """Validated options of one consumer. Times are milliseconds, sizes bytes.
 
     What is spoken is said by `security_protocol` alone: the options of TLS and SASL are refused where it does not name
@@ -269,22 +238,22 @@ class ConsumerConfig(Value):
         ConfigError: if an option is out of its range or two contradict each other.
     """
 
-    bootstrap_servers: tuple[str, ...] = _option(REQUIRED, _addresses)
-    group_id: str | None = _option(None, _optional_text)
-    group_instance_id: InstanceId | None = _option(None, _instance_id)
-    client_id: str = _option("kafkastatic", _text)
-    client_rack: str | None = _option(None, _optional_text)
+    bootstrap_servers: tuple[str, ...] = attrs.field(converter=_addresses)
+    group_id: str | None = attrs.field(default=None, validator=_optional_text)
+    group_instance_id: InstanceId | None = attrs.field(default=None, converter=_instance_id)
+    client_id: str = attrs.field(default="kafkastatic", validator=_text)
+    client_rack: str | None = attrs.field(default=None, validator=_optional_text)
 
     session_timeout_ms: int = _number(45_000, 1)
     heartbeat_interval_ms: int = _number(3_000, 1)
     instance_release_timeout_ms: int = _number(0)
     max_poll_interval_ms: int = _number(300_000, 1)
-    partition_assignment_strategy: tuple[str | Assignor, ...] = _option(("range",), _strategies)
-    drain_timeout_ms: int | None = _option(None, _optional(_whole(0)))
+    partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
+    drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
 
-    auto_offset_reset: AutoOffsetReset = _option("latest", _policy)
-    isolation_level: IsolationLevel = _option("read_uncommitted", _isolation)
-    enable_auto_commit: bool = _option(True, _truth)
+    auto_offset_reset: AutoOffsetReset = attrs.field(default="latest", validator=_policy)
+    isolation_level: IsolationLevel = attrs.field(default="read_uncommitted", validator=_isolation)
+    enable_auto_commit: bool = attrs.field(default=True, validator=_truth)
     auto_commit_interval_ms: int = _number(5_000, 1)
 
     fetch_min_bytes: int = _number(1, 0)
@@ -292,41 +261,31 @@ class ConsumerConfig(Value):
     fetch_max_bytes: int = _number(50 * 1024 * 1024, 1)
     max_partition_fetch_bytes: int = _number(1024 * 1024, 1)
     max_poll_records: int = _number(500, 1)
-    check_crcs: bool = _option(True, _truth)
+    check_crcs: bool = attrs.field(default=True, validator=_truth)
     max_buffered_bytes: int = _number(64 * 1024 * 1024, 1)
     max_decompressed_batch_bytes: int = _number(64 * 1024 * 1024, 1)
 
     request_timeout_ms: int = _number(30_000, 1)
     default_api_timeout_ms: int = _number(60_000, 1)
     metadata_max_age_ms: int = _number(300_000, 1)
-    metadata_recovery_strategy: RecoveryStrategy = _option("rebootstrap", _strategy)
+    metadata_recovery_strategy: RecoveryStrategy = attrs.field(default="rebootstrap", validator=_strategy)
     metadata_recovery_rebootstrap_trigger_ms: int = _number(300_000)
     retry_backoff_ms: int = _number(100)
     retry_backoff_max_ms: int = _number(1_000)
     reconnect_backoff_ms: int = _number(50)
     reconnect_backoff_max_ms: int = _number(1_000)
     socket_connection_setup_timeout_ms: int = _number(10_000, 1)
-    allow_auto_create_topics: bool = _option(True, _truth)
-    exclude_internal_topics: bool = _option(True, _truth)
+    allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
+    exclude_internal_topics: bool = attrs.field(default=True, validator=_truth)
 
-    security_protocol: SecurityProtocol = _option("PLAINTEXT", _protocol)
-    ssl_cafile: str | None = _option(None, _path)
-    ssl_context: SSLContext | None = _option(None, _context)
-    sasl_mechanism: SaslMechanism | None = _option(None, _mechanism)
-    sasl_plain_username: str | None = _option(None, _optional_text)
-    sasl_plain_password: Secret | None = _option(None, _secret)
+    security_protocol: SecurityProtocol = attrs.field(default="PLAINTEXT", validator=_protocol)
+    ssl_cafile: str | None = attrs.field(default=None, converter=_path)
+    ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_context)
+    sasl_mechanism: SaslMechanism | None = attrs.field(default=None, validator=_mechanism)
+    sasl_plain_username: str | None = attrs.field(default=None, validator=_optional_text)
+    sasl_plain_password: Secret | None = attrs.field(default=None, repr=False, converter=_secret)
 
-    def __init__(self, **options: Unpack[ConsumerOptions]) -> None:
-        super().__init__(**{**{name: option.default for name, option in OPTIONS.items()}, **options})
-        for name, option in OPTIONS.items():
-            self.__dict__[name] = option.check(name, self.__dict__[name])
-        self._check_together()
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items() if name not in _NOT_SHOWN)
-        return f"ConsumerConfig({shown})"
-
-    def _check_together(self) -> None:
+    def __attrs_post_init__(self) -> None:
         if self.group_id is not None and not self.group_id:
             raise ConfigError("group_id is empty.")
         if self.group_instance_id is not None and self.group_id is None:
@@ -374,6 +333,8 @@ class ConsumerConfig(Value):
             if key in values:
                 raise ConfigError(f"{key} is given twice, in both spellings.", remedy="Give it once.")
             values[key] = value
+        if "bootstrap_servers" not in values:
+            raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")
         return cls(**values)
 
     @property
@@ -398,12 +359,6 @@ class ConsumerConfig(Value):
         if self.drain_timeout_ms is not None:
             return self.drain_timeout_ms / 1000
         return min(30.0, self.max_poll_interval_ms / 2000)
-
-
-OPTIONS: Mapping[str, Option] = {name: vars(ConsumerConfig)[name] for name in ConsumerConfig.__match_args__}
-"""By name, in the order of their declaration."""
-
-_NOT_SHOWN = ("ssl_context", "sasl_plain_password")
 
 
 def _check_tls(config: ConsumerConfig) -> None:
@@ -458,7 +413,7 @@ def _unfit_for_login(text: str | None) -> str | None:
 
 
 def option_names() -> frozenset[str]:
-    return frozenset(OPTIONS)
+    return frozenset(field.name for field in attrs.fields(ConsumerConfig))
 
 
 class ConsumerOptions(TypedDict, total=False):

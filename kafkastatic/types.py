@@ -33,7 +33,7 @@ class InstanceId(str):
 
 
 class Secret:
-    """A text that is not shown: not in `repr` or `str`, in f-strings, in logs, in `vars` of a config.
+    """A text that is not shown: not in `repr` or `str`, in f-strings, in logs, in `attrs.asdict`.
 
     It compares, copies and pickles as the text it stands for, so that a pickled config can still log in.
     """

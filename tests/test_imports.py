@@ -16,7 +16,6 @@ SPARED = {
     "kafkastatic._protocol.messages.init_producer_id": "needed by the first dead letter",
     "kafkastatic._net.auth": "needed by a Consumer with SASL",
     "kafkastatic._net.scram": "needed by a Consumer with SASL",
-    "attr": "needed by nobody: it compiles the methods of each class that it makes",
     "structlog": "used where the application has imported it",
     "anyio._backends._asyncio": "needed by start()",
     "anyio.streams.memory": "needed by start()",

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Callable, Mapping
 from functools import cache
 
+import attrs
+
 from kafkastatic._fetch.memory import Kept, Memory
 from kafkastatic._fetch.positions import EARLIEST, PartitionState, Positions
 from kafkastatic._fetch.resets import reset_for
@@ -62,6 +64,7 @@ class Ask(Value):
     complete: bool
 
 
+@attrs.define
 class Outcome:
     """What an answer, or its failing to come, leads to.
 
@@ -71,20 +74,10 @@ class Outcome:
         delayed: a partition is not asked for again before a backoff.
     """
 
-    def __init__(
-        self,
-        needs: set[Need] | None = None,
-        leaders: dict[TopicPartition, tuple[int, int]] | None = None,
-        brokers: list[Broker] | None = None,
-        delayed: bool = False,
-    ) -> None:
-        self.needs = needs or set()
-        self.leaders = leaders or {}
-        self.brokers = brokers or []
-        self.delayed = delayed
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Outcome) and vars(self) == vars(other)
+    needs: set[Need] = attrs.field(factory=set[Need])
+    leaders: dict[TopicPartition, tuple[int, int]] = attrs.field(factory=dict[TopicPartition, tuple[int, int]])
+    brokers: list[Broker] = attrs.field(factory=list[Broker])
+    delayed: bool = False
 
 
 class Answers:

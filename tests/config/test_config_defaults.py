@@ -10,9 +10,10 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from kafkastatic.config import OPTIONS, ConsumerConfig, ConsumerOptions, option_names
+from kafkastatic.config import ConsumerConfig, ConsumerOptions, option_names
 
 JAVA: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "java_defaults.json").read_text())["options"]
 
@@ -45,6 +46,10 @@ NARROWER = {
 }
 
 
+def fields() -> dict[str, attrs.Attribute[Any]]:
+    return {field.name: field for field in attrs.fields(ConsumerConfig)}
+
+
 def kafkas(name: str) -> dict[str, Any]:
     return JAVA[name.replace("_", ".")]
 
@@ -56,22 +61,22 @@ def test_options_have_kafkas_names() -> None:
 @pytest.mark.parametrize("name", sorted(option_names() - OUR_OWN.keys()))
 def test_options_have_kafkas_defaults(name: str) -> None:
     """But for those that we chose otherwise, with the reason beside them."""
-    default = OPTIONS[name].default
+    default = fields()[name].default
 
     assert (default != kafkas(name)["default"]) == (name in OTHER_DEFAULTS)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(name for name in option_names() if ConsumerConfig.__annotations__[name] == "int")
-)
+@pytest.mark.parametrize("name", sorted(name for name in option_names() if fields()[name].type == "int"))
 def test_options_take_what_kafka_takes(name: str) -> None:
     """The smallest value too, but for those where that makes no sense, with the reason beside them."""
     if name in OUR_OWN or not str(kafkas(name)["validator"]).startswith("["):
         return
     smallest = int(kafkas(name)["validator"].strip("[]").split(",")[0])
+    field = fields()[name]
+    assert field.validator is not None
     refused = False
     try:
-        OPTIONS[name].check(name, smallest)
+        field.validator(None, field, smallest)
     except ValueError:
         refused = True
 
@@ -79,11 +84,10 @@ def test_options_take_what_kafka_takes(name: str) -> None:
 
 
 def test_the_options_for_editors_are_those_that_are_checked() -> None:
-    """`ConsumerOptions` has the fields of `ConsumerConfig`; those that are converted take more than they keep."""
+    """`ConsumerOptions` has the fields of `ConsumerConfig`, with what their converters take."""
     hints = ConsumerOptions.__annotations__
-    assert list(hints) == list(OPTIONS)
+    assert list(hints) == list(fields())
 
-    converted = {"bootstrap_servers", "group_instance_id", "partition_assignment_strategy"}
-    converted |= {"ssl_cafile", "sasl_plain_password"}
+    converted = {name for name, field in fields().items() if field.converter is not None}
     text = {name: hint.__forward_arg__ if isinstance(hint, typing.ForwardRef) else hint for name, hint in hints.items()}
-    assert {name for name in text if text[name] != ConsumerConfig.__annotations__[name]} == converted
+    assert {name for name in text if text[name] != fields()[name].type} == converted

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from kafkastatic.config import OPTIONS, REQUIRED, Option
+import attrs
+
+from kafkastatic.config import ConsumerConfig
 from tests.config.test_config_defaults import JAVA, OTHER_DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,20 +16,20 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 ROWS = dict(re.findall(r"^\| `(\w+)`( \*\w+\*|) \| .* \|$", PAGE.partition("## Events")[0], re.MULTILINE))
 
 
-def default_of(option: Option) -> str:
-    return "required" if option.default is REQUIRED else f"`{option.default!r}`"
+def default_of(field: attrs.Attribute[Any]) -> str:
+    return "required" if field.default is attrs.NOTHING else f"`{field.default!r}`"
 
 
 def test_every_option_stands_there_in_order_with_its_default() -> None:
     found = re.findall(r"^\| `(\w+)`[^|]* \| (.*?) \|", PAGE.partition("## Events")[0], re.MULTILINE)
-    named = {name: default_of(option) for name, option in OPTIONS.items()}
+    named = {field.name: default_of(field) for field in attrs.fields(ConsumerConfig)}
 
     assert dict(found) == named
     assert len(found) == len(named)
 
 
 def test_what_differs_from_kafka_is_marked() -> None:
-    own = {name for name in OPTIONS if name.replace("_", ".") not in JAVA}
+    own = {field.name for field in attrs.fields(ConsumerConfig) if field.name.replace("_", ".") not in JAVA}
     other = OTHER_DEFAULTS.keys() - {"bootstrap_servers", "client_rack"}  # required; None says what Java's "" says
 
     assert {name: mark.strip(" *") for name, mark in ROWS.items() if mark} == (

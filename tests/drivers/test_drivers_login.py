@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
 from kafkastatic import Consumer, RebalanceListener
@@ -67,7 +68,7 @@ async def test_wrong_credentials_end_the_start_at_once(
         await consumer.aclose()
         assert GUESS not in everything_said(caught.value)
         assert GUESS not in caplog.text
-        assert GUESS not in repr(consumer) + repr(vars(consumer)) + repr(vars(consumer._config))
+        assert GUESS not in repr(consumer) + repr(vars(consumer)) + repr(attrs.asdict(consumer._config))
         await nothing_left(broker)
 
 
