@@ -47,11 +47,14 @@ class Progress:
     done.
 
     A seek or a reset makes it stale: what was begun before is of no account then.
+
+    Args:
+        moves: of the state, when it gave out the records; as it is now if not given.
     """
 
-    def __init__(self, state: PartitionState) -> None:
+    def __init__(self, state: PartitionState, moves: int | None = None) -> None:
         self.state = state
-        self._moves = state.moves
+        self._moves = state.moves if moves is None else moves
         self._frontier = Frontier()
 
     def __len__(self) -> int:
