@@ -38,8 +38,9 @@ class Frontier:
         if offset not in self._open:
             raise ValueError(f"offset {offset} is done, but was not begun")
         self._open.remove(offset)
-        while self._order and self._order[0] not in self._open:
-            self._order.popleft()
+        order = self._order
+        while order and order[0] not in self._open:
+            order.popleft()
 
 
 class Progress:
@@ -71,7 +72,8 @@ class Progress:
         self.state.handed = behind
 
     def done(self, offset: int) -> None:
-        self._frontier.done(offset)
-        if not self.stale:
-            first = self._frontier.first
-            self.state.consumed = max(self.state.consumed, self.state.handed if first is None else first)
+        frontier, state = self._frontier, self.state
+        frontier.done(offset)
+        if state.moves == self._moves:
+            first = frontier.first
+            state.consumed = max(state.consumed, state.handed if first is None else first)

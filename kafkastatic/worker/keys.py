@@ -108,7 +108,8 @@ class ByKey(PartitionWorker):
         call = run.handling.call
         while True:
             begins = now()
-            if begins > lane.until or state.paused or self._interrupted():
+            over = begins > lane.keeps or (begins > lane.until and run.latest is lane)
+            if over or state.paused or self._interrupted():
                 await self._turn(lane)
                 if not lane.slot or self._interrupted():
                     return

@@ -27,7 +27,7 @@ class Lane(InHand):
 
     Attributes:
         slot: it has one of the run's slots.
-        until: when its turn ends.
+        until: when the loop must have had its turn.
         keeps: until when it keeps its slot though others wait for one.
     """
 
@@ -61,7 +61,7 @@ class PartitionWorker:
         self._run = run
         self._before = before
         self._consumption = run.client.consumption
-        self._now: Callable[[], float] = run.client.runtime.now
+        self._now: Callable[[], float] = run.now
         self._moves = state.moves  # as it was when what is worked on was given; another number makes that stale
         self._portion: tuple[Held, int] | None = None
         self._given = anyio.Event()
@@ -149,7 +149,12 @@ class PartitionWorker:
         if self.state.paused or (now > lane.keeps and run.slots.statistics().tasks_waiting):
             self._leave_slot(lane)
         else:
-            lane.until = now + run.turn
+            self._begin_turn(lane, now)
+
+    def _begin_turn(self, lane: Lane, now: float) -> None:
+        lane.until = now + self._run.turn
+        if now > lane.keeps:
+            lane.keeps = now + LONGEST_RUN
 
     async def _slot(self, lane: Lane) -> bool:
         """Wait for a slot, if it has none, and while the partition is paused. Whether a record may begin then."""
@@ -161,8 +166,8 @@ class PartitionWorker:
                 return True
             else:
                 await self._run.slots.acquire()
-                now = self._now()
-                lane.slot, lane.until, lane.keeps = True, now + self._run.turn, now + LONGEST_RUN
+                lane.slot = True
+                self._begin_turn(lane, self._now())
         return False
 
     async def _failed(self, lane: Lane, error: BaseException) -> bool:
@@ -184,8 +189,7 @@ class PartitionWorker:
     def _leave_slot(self, lane: Lane) -> None:
         lane.record = None
         if lane.slot:
-            lane.until = -math.inf
-            lane.slot = False
+            lane.slot, lane.keeps = False, -math.inf
             self._run.slots.release()
 
 
@@ -202,7 +206,8 @@ class InOrder(PartitionWorker):
         last = portion.records[-1]
         for record in portion.records:
             begins = now()
-            if begins > lane.until or state.paused or self._interrupted():
+            over = begins > lane.keeps or (begins > lane.until and run.latest is lane)
+            if over or state.paused or self._interrupted():
                 await self._turn(lane)
                 if not await self._slot(lane):
                     break

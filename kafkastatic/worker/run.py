@@ -49,6 +49,7 @@ class Run:
         self.handling = handling
         self.by_key = ordering == "key"
         self._kind = ByKey if self.by_key else InOrder
+        self.now = client.runtime.clock()
         self.concurrency = concurrency
         self.slots = anyio.Semaphore(concurrency, fast_acquire=True)
         self.latest: Lane | None = None  # that began a record last
