@@ -107,10 +107,11 @@ class Handling:
             hand.since = self._runtime.now()
             try:
                 await self.call(record)
-                return None
             except BaseException as again:
                 hand.since = math.inf
                 error = await _meant(again)
+            else:
+                return None
         return error
 
     async def _call_deserialised(self, record: Record) -> None:

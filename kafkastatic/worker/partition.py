@@ -1,7 +1,7 @@
 """The records of one partition, on their way through a handler: one after the other here, by key in `keys`.
 
-Nothing is made for a record here but the handler's own coroutine: a lane keeps its slot, and its place on the loop, from
-record to record until its turn is over.
+Nothing is made for a record here but the handler's own coroutine: a lane keeps its slot, and the loop, from record to
+record until its turn is over.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class PartitionWorker:
     def give(self, portion: Held) -> None:
         """Take over records, when `hungry`."""
         self.hungry = False
+        self._run.fed += 1
         self._portion = portion, self.state.moves
         self._given.set()
 
@@ -103,6 +104,7 @@ class PartitionWorker:
         finally:
             for lane in self.lanes:
                 self._leave_slot(lane)
+            self._run.fed -= not self.hungry
             self._run.ended(self)
 
     async def _live(self) -> None:
@@ -114,6 +116,7 @@ class PartitionWorker:
             if self._stale or not self._interrupted():
                 self.state.open = False
                 self.hungry = True
+                self._run.fed -= 1
                 self._run.hungry()
             if not self.in_hand:
                 self._run.idle(self)

@@ -53,6 +53,7 @@ class Run:
         self.concurrency = concurrency
         self.slots = anyio.Semaphore(concurrency, fast_acquire=True)
         self.latest: Lane | None = None  # that began a record last
+        self.fed = 0  # how many workers have records
         self.stopping = False
         self._assigned = assigned
         self._status: Status | None = status
@@ -184,8 +185,8 @@ class Run:
 
     @property
     def turn(self) -> float:
-        """For how long one may go on while others wait: handlers that never do must not keep the loop to themselves."""
-        return LONGEST_RUN / max(self.concurrency - self.slots.value, 1)
+        """For how long a lane may go on: handlers that never wait must not keep the loop for longer, all together."""
+        return LONGEST_RUN / max(self.concurrency - self.slots.value, min(self.fed, self.concurrency), 1)
 
     def still_alive(self, workers: Collection[PartitionWorker]) -> bool:
         return not self._alive.isdisjoint(workers)
