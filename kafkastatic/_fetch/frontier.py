@@ -11,8 +11,8 @@ class Progress:
     """The books of one partition whose records a handler works on: `handed` follows what is begun, `consumed` what is
     done.
 
-    Whenever it ends, and however: there is no undone record before `consumed`. A seek or a reset makes it stale: what was
-    begun before is of no account then.
+    Whenever it ends, and however: there is no undone record before `consumed`. A seek or a reset makes it stale: what
+    was begun before is of no account then.
 
     Args:
         moves: of the state, when it gave out the records; as it is now if not given.
