@@ -313,6 +313,9 @@ class Consumer(Generic[K, V]):
         On a revoke, a stop or a close nothing more is begun, and handlers at work get `drain_timeout_ms`; then they are
         cancelled, their records are not consumed, and an event (`handler_cancelled`) names each.
 
+        Handlers are called in a few tasks that go on from record to record: context variables that one sets may be seen
+        by a later one. Where handlers never wait, other tasks get their turn every 5 ms.
+
         `await task_group.start(consumer.run, handler)` returns the first assignment.
 
         Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -25,10 +26,26 @@ Handler = Callable[[Any], object]
 Write = Callable[[str, ConsumerRecord[bytes, bytes], Exception], Awaitable[object]]
 
 
+class InHand:
+    """What one task has in hand.
+
+    Attributes:
+        record: the handler works on it, or waits to be called again with it.
+        since: when the attempt under way began; infinite between attempts.
+    """
+
+    __slots__ = ("record", "since")
+
+    def __init__(self) -> None:
+        self.record: Record | None = None
+        self.since = math.inf
+
+
 class Handling:
     """A handler, and what to do when it raises.
 
     Attributes:
+        call: one attempt with one record; the handler itself, where nothing has to be done around it.
         in_threads: it is a plain function, called in worker threads.
 
     Args:
@@ -58,56 +75,51 @@ class Handling:
         self._log = log
         self._threads = anyio.CapacityLimiter(threads)
         self._write = write
+        self.call: Callable[[Record], Awaitable[object]]
+        if self.in_threads:
+            self.call = self._call_in_thread
+        elif deserializers:
+            self.call = self._call_deserialised
+        else:
+            self.call = cast("Callable[[Record], Awaitable[object]]", handler)
 
-    async def handle(self, record: Record, attempts: dict[int, float]) -> None:
-        """Handle a record, whatever that takes; it is done with when this returns.
-
-        Args:
-            attempts: under the record's offset, since when an attempt is under way; kept up to date.
+    async def failed(self, hand: InHand, error: BaseException) -> None:
+        """Go on after an attempt that raised `error`; the record is done with when this returns.
 
         Raises:
-            RecordError: if it failed, and that ends the run.
+            RecordError: if that ends the run.
+            CancelledError, or what is no `Exception`: as it came.
         """
-        error = await self._attempt(record, attempts)
-        if error is not None and self._retry is not None:
-            error = await self._try_again(record, attempts, error, self._retry)
-        if error is not None:
-            await self._give_up(record, error)
+        record = hand.record
+        assert record is not None
+        hand.since = math.inf
+        found: Exception | None = await _meant(error)
+        if self._retry is not None:
+            found = await self._try_again(hand, record, found, self._retry)
+        if found is not None:
+            await self._give_up(record, found)
 
-    async def _try_again(
-        self, record: Record, attempts: dict[int, float], error: Exception, retry: Retry
-    ) -> Exception | None:
+    async def _try_again(self, hand: InHand, record: Record, error: Exception, retry: Retry) -> Exception | None:
         backoff = Backoff(retry.backoff_ms, retry.backoff_max_ms, self._runtime.random)
-        found: Exception | None = error
-        while found is not None and backoff.attempt < retry.attempts:
-            self._log.warning("handler_failed", attempt=backoff.attempt + 1, error=repr(found), **where(record))
+        while backoff.attempt < retry.attempts:
+            self._log.warning("handler_failed", attempt=backoff.attempt + 1, error=repr(error), **where(record))
             await anyio.sleep(backoff.next())
-            found = await self._attempt(record, attempts)
-        return found
+            hand.since = self._runtime.now()
+            try:
+                await self.call(record)
+            except BaseException as again:
+                hand.since = math.inf
+                error = await _meant(again)
+            else:
+                return None
+        return error
 
-    async def _attempt(self, record: Record, attempts: dict[int, float]) -> Exception | None:
-        """Call the handler once; what it raises is returned."""
-        attempts[record.offset] = self._runtime.now()
-        try:
-            await self._call(await self._deserializers.applied(record) if self._deserializers else record)
-        except asyncio.CancelledError as error:
-            if cancellation.from_outside():
-                raise
-            inner = RuntimeError("The handler was cancelled from within.")
-            inner.__cause__ = error
-            return inner
-        except Exception as error:
-            if cancellation.from_outside():
-                await anyio.lowlevel.checkpoint()  # whatever it made of its cancellation is no failure of the record
-            return error
-        finally:
-            del attempts[record.offset]
-        return None
+    async def _call_deserialised(self, record: Record) -> None:
+        await cast("Awaitable[object]", self._handler(await self._deserializers.applied(record)))
 
-    async def _call(self, record: Record) -> None:
-        if not self.in_threads:
-            await cast("Awaitable[object]", self._handler(record))
-            return
+    async def _call_in_thread(self, record: Record) -> None:
+        if self._deserializers:
+            record = await self._deserializers.applied(record)
         result = await self._runtime.run_in_thread(self._handler, record, limiter=self._threads)
         if inspect.isawaitable(result):  # a plain function around an async one
             await result
@@ -125,6 +137,26 @@ class Handling:
             self._log.warning("dead_letter_written", error=repr(error), to=str(written), **where(record))
             return
         self._log.warning("record_skipped", error=repr(error), **where(record))
+
+
+async def _meant(error: BaseException) -> Exception:
+    """What an attempt raised, as the record's failure.
+
+    Raises:
+        CancelledError: if this task is cancelled, whatever the handler made of it.
+        BaseException: what is no `Exception`, itself.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        if cancellation.from_outside():
+            raise error
+        inner = RuntimeError("The handler was cancelled from within.")
+        inner.__cause__ = error
+        return inner
+    if not isinstance(error, Exception):
+        raise error
+    if cancellation.from_outside():
+        await anyio.lowlevel.checkpoint()  # whatever it made of its cancellation is no failure of the record
+    return error
 
 
 def _is_async(handler: Handler) -> bool:

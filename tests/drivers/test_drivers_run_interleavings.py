@@ -71,16 +71,24 @@ class Shop:
     """A running consumer, its handlers, and what must hold whatever happens.
 
     A commit is judged as it arrives at the broker: every record below it has been done, or was passed by a seek.
+
+    Args:
+        limit: how many records may be handled at a time.
+        quick: how many of three handlers do not wait.
     """
 
-    def __init__(self, broker: ScriptedBroker, consumer: Consumer[Any, Any]) -> None:
+    def __init__(
+        self, broker: ScriptedBroker, consumer: Consumer[Any, Any], *, by_key: bool, limit: int, quick: int
+    ) -> None:
         self.broker = broker
         self.consumer = consumer
+        self.by_key = by_key
+        self.limit = limit
+        self.quick = quick
         self.at_work: dict[tuple[int, int], asyncio.Event] = {}
         self.done: defaultdict[int, set[int]] = defaultdict(set)
         self.passed: defaultdict[int, set[int]] = defaultdict(set)
         self.latest: dict[tuple[int, bytes | None], int] = {}
-        self.by_key = False
         self.wrong: list[str] = []
         self._answer = broker._offset_commit
         broker.on("OffsetCommit", self._judge)
@@ -97,6 +105,10 @@ class Shop:
         positions, tp = self.consumer._client.positions, TopicPartition("orders", record.partition)
         spell = positions.get(tp)
         event = self.at_work[where] = asyncio.Event()
+        if len(self.at_work) > self.limit:
+            self.wrong.append(f"{sorted(self.at_work)} at a time")
+        if record.offset % 3 < self.quick:
+            event.set()
         try:
             await event.wait()
             if positions.get(tp) is not spell:  # lost at the very moment: its cancellation is on the way
@@ -152,21 +164,28 @@ STEPS = st.lists(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=STEPS, ordering=st.sampled_from(["partition", "key"]), drain_ms=st.sampled_from([0, 5, 5000]))
-def test_whatever_happens_in_whichever_order(steps: list[tuple[str, int]], ordering: Any, drain_ms: int) -> None:
-    """No commit passes an undone record or moves back, order is kept, and in the end all is done."""
-    asyncio.run(_whatever(steps, ordering, drain_ms))
+@given(
+    steps=STEPS,
+    ordering=st.sampled_from(["partition", "key"]),
+    drain_ms=st.sampled_from([0, 5, 5000]),
+    limit=st.sampled_from([1, 2, 3, 32]),
+    quick=st.integers(0, 3),
+)
+def test_whatever_happens_in_whichever_order(
+    steps: list[tuple[str, int]], ordering: Any, drain_ms: int, limit: int, quick: int
+) -> None:
+    """No commit passes an undone record or moves back, order and limit are kept, and in the end all is done."""
+    asyncio.run(_whatever(steps, ordering, drain_ms, limit, quick))
 
 
-async def _whatever(steps: list[tuple[str, int]], ordering: Any, drain_ms: int) -> None:
+async def _whatever(steps: list[tuple[str, int]], ordering: Any, drain_ms: int, limit: int, quick: int) -> None:
     options = {"enable_auto_commit": True, "auto_commit_interval_ms": 2, "drain_timeout_ms": drain_ms}
     async with ScriptedBroker({"orders": 2}) as broker:
         for partition in range(2):
             broker.append("orders", partition, *VALUES, keys=[b"a", b"b", b"a", None])
         async with consumer_of(broker, **options) as consumer:
-            shop = Shop(broker, consumer)
-            shop.by_key = ordering == "key"
-            task = asyncio.create_task(consumer.run(shop.handle, ordering=ordering))
+            shop = Shop(broker, consumer, by_key=ordering == "key", limit=limit, quick=quick)
+            task = asyncio.create_task(consumer.run(shop.handle, ordering=ordering, concurrency=limit))
             await consumer.assigned()
             for step, number in steps:
                 await _step(shop, step, number)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafkastatic._fetch.frontier import Frontier, Progress
+from kafkastatic._fetch.frontier import Progress
 from kafkastatic._fetch.positions import PartitionState
 from tests.fetch.logs import A
 
@@ -21,29 +21,30 @@ def books(found: PartitionState) -> tuple[int, int]:
     return found.consumed, found.handed
 
 
-def test_the_frontier_waits_for_the_lowest() -> None:
+def test_progress_waits_for_the_lowest() -> None:
     """What ends out of order is counted once all before it have ended."""
-    frontier = Frontier()
+    partition = state(3)
+    progress = Progress(partition)
     for offset in (3, 4, 9):
-        frontier.begin(offset)
+        progress.begin(offset, offset + 1)
 
-    seen = [(frontier.first, len(frontier))]
+    seen = [(partition.consumed, len(progress))]
     for offset in (9, 3, 4):
-        frontier.done(offset)
-        seen.append((frontier.first, len(frontier)))
+        progress.done(offset)
+        seen.append((partition.consumed, len(progress)))
 
-    assert seen == [(3, 3), (3, 2), (4, 1), (None, 0)]
+    assert seen == [(3, 3), (3, 2), (4, 1), (10, 0)]
 
 
 def test_offsets_begin_in_order_and_end_once() -> None:
-    frontier = Frontier()
-    frontier.begin(5)
-    for mistake in (lambda: frontier.begin(5), lambda: frontier.begin(4), lambda: frontier.done(6)):
+    progress = Progress(state(5))
+    progress.begin(5, 6)
+    for mistake in (lambda: progress.begin(5, 6), lambda: progress.begin(4, 5), lambda: progress.done(6)):
         with pytest.raises(ValueError, match="offset"):
             mistake()
-    frontier.done(5)
+    progress.done(5)
     with pytest.raises(ValueError, match="offset 5 is done, but was not begun"):
-        frontier.done(5)
+        progress.done(5)
 
 
 def test_progress_moves_the_books_of_its_partition() -> None:
@@ -71,6 +72,15 @@ def test_a_seek_makes_what_was_begun_before_it_of_no_account() -> None:
     progress.done(0)
 
     assert (progress.stale, books(partition)) == (True, (7, 7))
+
+
+def test_records_given_out_before_a_seek_are_of_no_account_whenever_they_begin() -> None:
+    partition = state(0)
+    given = partition.moves
+    partition.move(7)
+    progress = Progress(partition, given)
+
+    assert progress.stale
 
 
 def test_a_batch_that_cannot_be_read_leaves_what_is_in_hand_of_account() -> None:
