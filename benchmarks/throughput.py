@@ -1,0 +1,270 @@
+"""How much CPU a record costs: kafkastatic beside its peers, interleaved in one run on a real Kafka.
+
+    python -m benchmarks.throughput [--quick] [--topics A,C] [--variants ours-batches,franz] [--reps N] [--json FILE]
+
+Every reading is a process of its own, which reads one topic through its client's normal interface as the only member of
+a new group and sums the lengths of all values. The figure to trust is the user and system time of that process per
+million records: the broker and other work share the machine, so that clocks on the wall say less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import common
+from benchmarks.throughput_topics import TOPICS, Loaded, load
+from benchmarks.throughput_variants import VARIANTS, Failed, Variant, run
+from tools.real_kafka import RealKafka, available
+
+FULL_MINUTES = 25.0
+QUICK = ("ours-batches", "ours-iter", "franz", "confluent", "aiokafka", "sketch")
+QUICK_TOPICS = ("A", "B", "C")
+PYTHON_PEERS = ("confluent", "confluent-aio", "aiokafka", "aiokafka-iter", "kafka-python")
+GO = "franz"
+
+Runs = dict[tuple[str, str], list[dict[str, Any]]]
+"""By topic and variant; one entry a repetition."""
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="CPU per record beside the peers, on a real Kafka.")
+    parser.add_argument("--quick", action="store_true", help=f"{','.join(QUICK)} on {','.join(QUICK_TOPICS)}, 3 times")
+    parser.add_argument("--topics", help=f"of {','.join(TOPICS)} (default all)")
+    parser.add_argument("--variants", help=f"of {','.join(VARIANTS)} (default all)")
+    parser.add_argument("--reps", type=int, help="repetitions (default 5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the records of each topic (default 1)")
+    parser.add_argument("--minutes", type=float, default=FULL_MINUTES, help="begin nothing after so many (default 25)")
+    parser.add_argument("--sketch", metavar="DIR", help="where a sketch to compare with is (KAFKASTATIC_SKETCH)")
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a running Kafka of one broker, instead of our own")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results, every run included, there")
+    options = parser.parse_args()
+    options.topics = _chosen(parser, options.topics, TOPICS, QUICK_TOPICS if options.quick else TOPICS)
+    options.variants = _chosen(parser, options.variants, VARIANTS, QUICK if options.quick else VARIANTS)
+    options.reps = options.reps or (3 if options.quick else 5)
+    if options.sketch:
+        os.environ["KAFKASTATIC_SKETCH"] = options.sketch
+    return options
+
+
+def _chosen(
+    parser: argparse.ArgumentParser, given: str | None, known: Sequence[str] | dict[str, Any], default: Any
+) -> list[str]:
+    names = given.split(",") if given else list(default)
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(known)}")
+    return names
+
+
+@contextmanager
+def broker(bootstrap: str | None) -> Iterator[tuple[str, str]]:
+    """A broker with room to work in, unlike that of the tests."""
+    if bootstrap:
+        yield bootstrap, f"given as {bootstrap}"
+        return
+    if reason := available():
+        sys.exit(f"The benchmark runs a real Kafka: {reason}. Or give --bootstrap.")
+    with RealKafka(jvm_options=("-Xms2g", "-Xmx2g", "-XX:+UseSerialGC")) as kafka:
+        yield kafka.bootstrap, kafka.version
+
+
+class Bench:
+    """One run: what was loaded, read and skipped."""
+
+    def __init__(self, bootstrap: str, variants: Sequence[str], minutes: float) -> None:
+        self._bootstrap = bootstrap
+        self._until = time.monotonic() + 60 * minutes
+        self._variants = [VARIANTS[name] for name in variants]
+        self.topics: dict[str, Loaded] = {}
+        self.runs: Runs = defaultdict(list)
+        self.skipped: dict[str, dict[str, str]] = defaultdict(dict)
+
+    def load(self, names: Sequence[str], scale: float) -> None:
+        for name in names:
+            topic = TOPICS[name]
+            found = self.topics[name] = load(self._bootstrap, topic, round(topic.count * scale))
+            print(f"{name}: {topic.about}: {found.count} records, {found.per_batch} a batch, ratio {found.ratio:.2f}")
+
+    def warm(self) -> None:
+        """Each topic is read twice before anything counts: builds, the broker's JIT, the page cache."""
+        for loaded in self.topics.values():
+            for variant in [v for v in self._variants if v.share == 1][:2]:
+                self._read(loaded, variant)
+        self.skipped.clear()
+
+    def measure(self, reps: int) -> None:
+        for rep in range(reps):
+            for loaded in self.topics.values():
+                if time.monotonic() > self._until:
+                    print(f"the time is over in repetition {rep + 1} of {reps}, before topic {loaded.topic.name}")
+                    return
+                self._round(loaded, rep)
+
+    def _round(self, loaded: Loaded, rep: int) -> None:
+        topic = loaded.topic.name
+        turn = rep % len(self._variants)
+        for variant in self._variants[turn:] + self._variants[:turn]:
+            if (variant.topics and topic not in variant.topics) or variant.name in self.skipped[topic]:
+                continue
+            found = self._read(loaded, variant)
+            if "skipped" in found:
+                self.skipped[topic][variant.name] = found["skipped"]
+                continue
+            self.runs[topic, variant.name].append(found | {"rep": rep})
+
+    def _read(self, loaded: Loaded, variant: Variant) -> dict[str, Any]:
+        count = round(loaded.count * variant.share)
+        try:
+            found = run(variant, variant.job(self._bootstrap, loaded.topic.name, loaded.name, count))
+        except Failed as error:
+            print(error, file=sys.stderr)
+            return {"skipped": f"it failed: {error}"}
+        if "skipped" not in found:
+            check(loaded, variant, count, found)
+        return found
+
+
+def check(loaded: Loaded, variant: Variant, count: int, found: dict[str, Any]) -> None:
+    """All that was asked for was read: whole values, and all records where the whole topic is read."""
+    size = found["records"] * loaded.topic.value_size
+    if found["records"] < count or found["bytes"] != size or (variant.share == 1 and found["bytes"] != loaded.size):
+        sys.exit(
+            f"{variant.name} on {loaded.topic.name}: {found['records']} records, {found['bytes']} bytes: not right"
+        )
+
+
+# ── figures ──
+
+
+def per_million(found: dict[str, Any], what: str) -> float:
+    return found[what] / found["records"] * 1e6
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    low, high = min(values), max(values)
+    return f"{statistics.median(values):.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def ratio(runs: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], what: str) -> float:
+    """The median, over the repetitions that both have, of a variant's figure by the other's."""
+    theirs = {found["rep"]: per_million(found, what) for found in others}
+    pairs = [per_million(f, what) / theirs[f["rep"]] for f in runs if theirs.get(f["rep"])]
+    return statistics.median(pairs) if pairs else math.nan
+
+
+def best_python_peer(runs: Runs, topic: str) -> str | None:
+    """The Python peer that needs least CPU on a topic."""
+    found = {
+        name: statistics.median(per_million(f, "process_cpu") for f in runs[topic, name])
+        for name in PYTHON_PEERS
+        if runs.get((topic, name))
+    }
+    return min(found, key=lambda name: found[name]) if found else None
+
+
+def summaries(runs: Runs) -> dict[str, dict[str, Any]]:
+    """Per topic and variant: medians, and what they are to franz-go and to the best Python peer."""
+    results: dict[str, dict[str, Any]] = defaultdict(dict)
+    for (topic, name), found in runs.items():
+        peer = best_python_peer(runs, topic)
+        results[topic][name] = {
+            "cpu per million": common.summary([per_million(f, "process_cpu") for f in found]),
+            "reading only": common.summary([per_million(f, "cpu") for f in found]),
+            "to franz-go": ratio(found, runs.get((topic, GO), []), "process_cpu"),
+            "to franz-go, reading only": ratio(found, runs.get((topic, GO), []), "cpu"),
+            "to best python peer": ratio(found, runs.get((topic, peer or ""), []), "process_cpu"),
+            "best python peer": peer,
+            "records per second": common.summary([f["records"] / f["wall"] for f in found]),
+            "megabytes per second": common.summary([f["bytes"] / f["wall"] / 1e6 for f in found]),
+            "rss_mb": common.summary([f["rss_mb"] for f in found]),
+        }
+    return dict(results)
+
+
+HEADER = (
+    "reader", "CPU s per million", "x franz-go", "x best Python", "reading only", "x franz-go, reading", "krec/s", "MB"
+)  # fmt: skip
+
+
+def show(bench: Bench, results: dict[str, dict[str, Any]]) -> str:
+    """Markdown: a table for each topic."""
+    parts: list[str] = []
+    for topic, loaded in bench.topics.items():
+        rows: list[list[str]] = []
+        for name in [name for name in VARIANTS if name in results.get(topic, {})]:
+            found, values = bench.runs[topic, name], results[topic][name]
+            mark = " (tuned)" if topic in VARIANTS[name].tuned else ""
+            rows.append([
+                name + mark,
+                spread([per_million(f, "process_cpu") for f in found]),
+                _times(values["to franz-go"]),
+                _times(values["to best python peer"]),
+                spread([per_million(f, "cpu") for f in found]),
+                _times(values["to franz-go, reading only"]),
+                f"{values['records per second']['median'] / 1000:.0f}",
+                f"{values['rss_mb']['max']:.0f}",
+            ])  # fmt: skip
+        parts.append(f"**{topic}: {loaded.topic.about}**\n\n{common.table(HEADER, rows)}")
+        reasons: dict[str, list[str]] = defaultdict(list)
+        for name, reason in bench.skipped[topic].items():
+            reasons[reason].append(name)
+        parts += [f"Skipped: {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    return "\n\n".join(parts)
+
+
+def _times(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def versions(runs: Runs) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in runs.values():
+        for result in each:
+            found |= result["versions"]
+    return found
+
+
+def main() -> int:
+    options = parse()
+    with broker(options.bootstrap) as (bootstrap, version):
+        about = common.environment(version, "kafkastatic")
+        print(", ".join(f"{name} {value}" for name, value in about.items()))
+        bench = Bench(bootstrap, options.variants, options.minutes)
+        bench.load(options.topics, options.scale)
+        bench.warm()
+        bench.measure(options.reps)
+    results = summaries(bench.runs)
+    about |= versions(bench.runs)
+    print(f"\n{show(bench, results)}\n")
+    common.write(
+        options.json,
+        {
+            "benchmark": "throughput",
+            "environment": about | {"load after": [round(load, 2) for load in os.getloadavg()]},
+            "topics": {
+                name: {"about": found.topic.about, "records": found.count, "bytes": found.size, "ratio": found.ratio}
+                for name, found in bench.topics.items()
+            },
+            "skipped": bench.skipped,
+            "summaries": results,
+            "runs": [
+                {"topic": topic, "variant": name, **result}
+                for (topic, name), each in bench.runs.items()
+                for result in each
+            ],
+        },
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
