@@ -3,16 +3,14 @@
     python -m benchmarks.throughput [--quick] [--topics A,C] [--variants ours-batches,franz] [--reps N] [--json FILE]
 
 Every reading is a process of its own, which reads one topic through its client's normal interface as the only member of
-a new group and sums the lengths of all values. The figure to trust is the user and system time of that process per
-million records: the broker and other work share the machine, so that clocks on the wall say less.
+a new group and sums the lengths of all values. The figure to trust is the user and system time of that process, all its
+threads included, per million records: the broker and other work share the machine, so that clocks on the wall say less.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import statistics
 import sys
 import time
 from collections import defaultdict
@@ -22,18 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import common
+from benchmarks.throughput_report import Runs, chart, show, summaries, versions
 from benchmarks.throughput_topics import TOPICS, Loaded, load
-from benchmarks.throughput_variants import VARIANTS, Failed, Variant, run
+from benchmarks.throughput_variants import VARIANTS, Failed, Missing, Reading, Variant
 from tools.real_kafka import RealKafka, available
 
 FULL_MINUTES = 25.0
 QUICK = ("ours-batches", "ours-iter", "franz", "confluent", "aiokafka", "sketch")
 QUICK_TOPICS = ("A", "B", "C")
-PYTHON_PEERS = ("confluent", "confluent-aio", "aiokafka", "aiokafka-iter", "kafka-python")
-GO = "franz"
-
-Runs = dict[tuple[str, str], list[dict[str, Any]]]
-"""By topic and variant; one entry a repetition."""
 
 
 def parse() -> argparse.Namespace:
@@ -47,6 +41,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sketch", metavar="DIR", help="where a sketch to compare with is (KAFKASTATIC_SKETCH)")
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a running Kafka of one broker, instead of our own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results, every run included, there")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the results there")
     options = parser.parse_args()
     options.topics = _chosen(parser, options.topics, TOPICS, QUICK_TOPICS if options.quick else TOPICS)
     options.variants = _chosen(parser, options.variants, VARIANTS, QUICK if options.quick else VARIANTS)
@@ -124,7 +119,9 @@ class Bench:
     def _read(self, loaded: Loaded, variant: Variant) -> dict[str, Any]:
         count = round(loaded.count * variant.share)
         try:
-            found = run(variant, variant.job(self._bootstrap, loaded.topic.name, loaded.name, count))
+            found = Reading(variant, variant.job(self._bootstrap, loaded.topic.name, loaded.name, count)).result()
+        except Missing as error:
+            return {"skipped": str(error)}
         except Failed as error:
             print(error, file=sys.stderr)
             return {"skipped": f"it failed: {error}"}
@@ -142,97 +139,6 @@ def check(loaded: Loaded, variant: Variant, count: int, found: dict[str, Any]) -
         )
 
 
-# ── figures ──
-
-
-def per_million(found: dict[str, Any], what: str) -> float:
-    return found[what] / found["records"] * 1e6
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
-
-
-def ratio(runs: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], what: str) -> float:
-    """The median, over the repetitions that both have, of a variant's figure by the other's."""
-    theirs = {found["rep"]: per_million(found, what) for found in others}
-    pairs = [per_million(f, what) / theirs[f["rep"]] for f in runs if theirs.get(f["rep"])]
-    return statistics.median(pairs) if pairs else math.nan
-
-
-def best_python_peer(runs: Runs, topic: str) -> str | None:
-    """The Python peer that needs least CPU on a topic."""
-    found = {
-        name: statistics.median(per_million(f, "process_cpu") for f in runs[topic, name])
-        for name in PYTHON_PEERS
-        if runs.get((topic, name))
-    }
-    return min(found, key=lambda name: found[name]) if found else None
-
-
-def summaries(runs: Runs) -> dict[str, dict[str, Any]]:
-    """Per topic and variant: medians, and what they are to franz-go and to the best Python peer."""
-    results: dict[str, dict[str, Any]] = defaultdict(dict)
-    for (topic, name), found in runs.items():
-        peer = best_python_peer(runs, topic)
-        results[topic][name] = {
-            "cpu per million": common.summary([per_million(f, "process_cpu") for f in found]),
-            "reading only": common.summary([per_million(f, "cpu") for f in found]),
-            "to franz-go": ratio(found, runs.get((topic, GO), []), "process_cpu"),
-            "to franz-go, reading only": ratio(found, runs.get((topic, GO), []), "cpu"),
-            "to best python peer": ratio(found, runs.get((topic, peer or ""), []), "process_cpu"),
-            "best python peer": peer,
-            "records per second": common.summary([f["records"] / f["wall"] for f in found]),
-            "megabytes per second": common.summary([f["bytes"] / f["wall"] / 1e6 for f in found]),
-            "rss_mb": common.summary([f["rss_mb"] for f in found]),
-        }
-    return dict(results)
-
-
-HEADER = (
-    "reader", "CPU s per million", "x franz-go", "x best Python", "reading only", "x franz-go, reading", "krec/s", "MB"
-)  # fmt: skip
-
-
-def show(bench: Bench, results: dict[str, dict[str, Any]]) -> str:
-    """Markdown: a table for each topic."""
-    parts: list[str] = []
-    for topic, loaded in bench.topics.items():
-        rows: list[list[str]] = []
-        for name in [name for name in VARIANTS if name in results.get(topic, {})]:
-            found, values = bench.runs[topic, name], results[topic][name]
-            mark = " (tuned)" if topic in VARIANTS[name].tuned else ""
-            rows.append([
-                name + mark,
-                spread([per_million(f, "process_cpu") for f in found]),
-                _times(values["to franz-go"]),
-                _times(values["to best python peer"]),
-                spread([per_million(f, "cpu") for f in found]),
-                _times(values["to franz-go, reading only"]),
-                f"{values['records per second']['median'] / 1000:.0f}",
-                f"{values['rss_mb']['max']:.0f}",
-            ])  # fmt: skip
-        parts.append(f"**{topic}: {loaded.topic.about}**\n\n{common.table(HEADER, rows)}")
-        reasons: dict[str, list[str]] = defaultdict(list)
-        for name, reason in bench.skipped[topic].items():
-            reasons[reason].append(name)
-        parts += [f"Skipped: {', '.join(names)}: {reason}." for reason, names in reasons.items()]
-    return "\n\n".join(parts)
-
-
-def _times(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
-
-
-def versions(runs: Runs) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in runs.values():
-        for result in each:
-            found |= result["versions"]
-    return found
-
-
 def main() -> int:
     options = parse()
     with broker(options.bootstrap) as (bootstrap, version):
@@ -242,9 +148,13 @@ def main() -> int:
         bench.load(options.topics, options.scale)
         bench.warm()
         bench.measure(options.reps)
-    results = summaries(bench.runs)
+    counts = {name: found.count for name, found in bench.topics.items()}
+    results = summaries(bench.runs, counts)
     about |= versions(bench.runs)
-    print(f"\n{show(bench, results)}\n")
+    abouts = {name: found.topic.about for name, found in bench.topics.items()}
+    print(f"\n{show(abouts, results, bench.skipped)}\n")
+    if options.svg:
+        options.svg.write_text(chart(abouts, results))
     common.write(
         options.json,
         {

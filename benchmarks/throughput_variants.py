@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from tools.real_kafka import cache_directory, fetch_jars
+from tools.real_kafka import DEFAULT_VERSION, cache_directory, fetch_jars
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -31,7 +31,7 @@ PATIENCE = 180.0
 """Seconds after which a reading process is taken for stuck."""
 
 
-class Missing(Exception):  # noqa: N818  # it is no error
+class Missing(Exception):  # it is no error
     """Something that a variant needs is not here; the message names it."""
 
 
@@ -132,7 +132,7 @@ def _build_java() -> str:
 def _java(job: Job) -> list[str]:
     arguments = [job["bootstrap"], job["topic"], job["group"], str(job["count"]), str(job["tuned"]).lower()]
     silent = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
-    return ["java", silent, "-cp", _built(_build_java), "Reader", *arguments]
+    return ["java", silent, "-cp", _built(_build_java), "Reader", *arguments, DEFAULT_VERSION]
 
 
 def _build_sketch() -> str:
@@ -197,48 +197,61 @@ VARIANTS = {
 # ── running one ──
 
 
-def run(variant: Variant, job: Job) -> dict[str, Any]:
-    """What one reading process found and took, or {"skipped": why}.
+class Reading:
+    """One reading process, from its start on.
 
     Raises:
-        Failed: it ended badly, or not in time.
+        Missing: something that it needs is not here.
     """
-    try:
-        command = variant.command(job)
-    except Missing as error:
-        return {"skipped": str(error)}
-    # By way of a shell that forks: a process's peak memory includes what its parent held when it was made, and ours is
-    # larger than some of the readers.
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", '"$@"; exit $?', "sh", *command],
+
+    def __init__(self, variant: Variant, job: Job) -> None:
+        self._variant = variant
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed when the result is read
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        # By way of a shell that forks: a process's peak memory includes what its parent held when it was made, and ours
+        # is larger than some of the readers.
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", '"$@"; exit $?', "sh", *variant.command(job)],
             cwd=ROOT,
             env={**os.environ, **variant.env},
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
+            stdout=self._output,
+            stderr=self._errors,
             start_new_session=True,
         )
-        timer = Timer(PATIENCE, os.killpg, (process.pid, signal.SIGKILL))
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def result(self, patience: float = PATIENCE) -> dict[str, Any]:
+        """What it printed, once it has ended, and `start_cpu`: what it used besides reading (start, imports, close).
+
+        Raises:
+            Failed: it ended badly, or not in time.
+        """
+        timer = Timer(patience, os.killpg, (self._process.pid, signal.SIGKILL))
         timer.start()
         try:
-            _, status, used = os.wait4(process.pid, 0)
+            _, status, used = os.wait4(self._process.pid, 0)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            self.kill()
             raise
         finally:
             timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        with self._output, self._errors:
+            self._output.seek(0)
+            self._errors.seek(0)
+            output, errors = self._output.read(), self._errors.read()
         try:
-            found = json.loads(output.read().strip().splitlines()[-1])
+            found = json.loads(output.strip().splitlines()[-1])
         except (ValueError, IndexError):
-            raise Failed(f"{variant.name} ended with {process.returncode}: {errors.read()[-1000:]}") from None
-    if variant.client == "sketch":
-        found = _translated(found)
-    return found | {"process_cpu": used.ru_utime + used.ru_stime}
+            raise Failed(f"{self._variant.name} ended with {code}: {errors.strip()[-1000:]}") from None
+        if self._variant.client == "sketch":
+            found = _translated(found)
+        return found | {"start_cpu": used.ru_utime + used.ru_stime - found.get("cpu", 0)}
 
 
 def _translated(found: dict[str, Any]) -> dict[str, Any]:

@@ -233,8 +233,8 @@ class RealKafka:
     speaks TLS under the certificate in `ca_file`. With `sasl=True` there is one more, `bootstrap_sasl_ssl`, which also
     wants a login: `PLAIN_USER` by PLAIN, `SCRAM_USERS` by either SCRAM.
 
-    `settings` (server.properties) may be changed until the first start; `jvm_options` replace those that make it a quick
-    one. A cluster of several is `RealCluster`'s work.
+    `settings` (server.properties) may be changed until the first start. A cluster of several is `RealCluster`'s work.
+    `jvm_options` replace those that make the start quick and the broker small.
 
     The ports and the data outlive `stop`, `kill` and `restart`; `close` removes everything.
     """

@@ -1,4 +1,4 @@
-"""The reading processes of the throughput benchmark, one module a client: `python -m benchmarks.throughput_workers.X JOB`.
+"""The reading processes of the benchmarks, one module a client: `python -m benchmarks.throughput_workers.X JOB`.
 
 A worker reads one topic from its beginning to `count` records through a client's normal interface, as the only member
 of a group, sums the lengths of all values and prints one line of JSON. The module holds nothing else, and imports the
@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import Any
 
 
-class Skip(Exception):  # noqa: N818  # it is no error
+class Skip(Exception):  # it is no error
     """The client cannot do what is asked; the message says why."""
 
 
@@ -43,7 +43,7 @@ class Meter:
     """The clocks, from just before the client's constructor to the last record.
 
     `cpu` is this process's user and system time in that span, all its threads included; `rss_mb` the most memory it
-    ever held. What the whole process used, from start to end, is read by whoever waits for it.
+    ever held. What the process used before and after is known to whoever waits for it.
     """
 
     def __init__(self) -> None:

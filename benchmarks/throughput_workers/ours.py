@@ -15,9 +15,6 @@ from kafkastatic import Consumer, ConsumerRecord
 Totals = tuple[int, int]
 Read = Callable[[Consumer[bytes, bytes], Job, Meter], Awaitable[Totals]]
 
-LAZY = "views"
-"""The parameter of `batches()` that asks for lazy records."""
-
 
 def open_consumer(job: Job) -> Consumer[bytes, bytes]:
     return Consumer(
@@ -43,9 +40,9 @@ async def by_batches(consumer: Consumer[bytes, bytes], job: Job, meter: Meter, *
 
 
 async def by_lazy_batches(consumer: Consumer[bytes, bytes], job: Job, meter: Meter) -> Totals:
-    if LAZY not in inspect.signature(consumer.batches).parameters:
+    if "lazy" not in inspect.signature(consumer.batches).parameters:
         raise Skip("this kafkastatic has no lazy batches")
-    return await by_batches(consumer, job, meter, **{LAZY: True})
+    return await by_batches(consumer, job, meter, lazy=True)
 
 
 async def by_record(consumer: Consumer[bytes, bytes], job: Job, meter: Meter) -> Totals:
@@ -117,7 +114,7 @@ def implementation() -> dict[str, str]:
         return {"records": "plain"}
     from kafkastatic import impl
 
-    return {name: str(value) for name, value in vars(impl).items() if isinstance(value, str) and name[0] != "_"}
+    return {name: str(getattr(impl, name)) for name in impl.__all__}
 
 
 async def throughput(job: Job) -> None:

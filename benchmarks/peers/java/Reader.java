@@ -9,9 +9,8 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.utils.AppInfoParser;
 
-/** Reads one topic with Kafka's own client, in a group: Reader BOOTSTRAP TOPIC GROUP COUNT TUNED; prints JSON. */
+/** Reads one topic with Kafka's own client, in a group: Reader BOOTSTRAP TOPIC GROUP COUNT TUNED VERSION; prints JSON. */
 public final class Reader {
     public static void main(String[] args) throws IOException {
         long count = Long.parseLong(args[3]);
@@ -44,7 +43,7 @@ public final class Reader {
                 java.util.Locale.ROOT,
                 "{\"records\": %d, \"bytes\": %d, \"wall\": %.6f, \"first\": %.6f, \"cpu\": %.2f, \"rss_mb\": %.1f,"
                     + " \"versions\": {\"kafka-clients\": \"%s\", \"java\": \"%s\"}}%n",
-                records, size, wall, first / 1e9, cpu() - before, rss(), AppInfoParser.getVersion(),
+                records, size, wall, first / 1e9, cpu() - before, rss(), args[5],
                 System.getProperty("java.version"));
         }
     }
