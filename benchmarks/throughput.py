@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import common
-from benchmarks.throughput_report import Runs, chart, show, summaries, versions
+from benchmarks.throughput_report import chart, show, summaries, versions
 from benchmarks.throughput_topics import TOPICS, Loaded, load
 from benchmarks.throughput_variants import VARIANTS, Failed, Missing, Reading, Variant
 from tools.real_kafka import RealKafka, available
 
-FULL_MINUTES = 25.0
+FULL_MINUTES = 24.0
 QUICK = ("ours-batches", "ours-iter", "franz", "confluent", "aiokafka", "sketch")
 QUICK_TOPICS = ("A", "B", "C")
+QUICK_MINUTES = 4.5
 
 
 def parse() -> argparse.Namespace:
@@ -37,7 +38,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--variants", help=f"of {','.join(VARIANTS)} (default all)")
     parser.add_argument("--reps", type=int, help="repetitions (default 5)")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the records of each topic (default 1)")
-    parser.add_argument("--minutes", type=float, default=FULL_MINUTES, help="begin nothing after so many (default 25)")
+    parser.add_argument("--minutes", type=float, help=f"begin no topic after so many (default {FULL_MINUTES:g})")
     parser.add_argument("--sketch", metavar="DIR", help="where a sketch to compare with is (KAFKASTATIC_SKETCH)")
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a running Kafka of one broker, instead of our own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results, every run included, there")
@@ -46,6 +47,7 @@ def parse() -> argparse.Namespace:
     options.topics = _chosen(parser, options.topics, TOPICS, QUICK_TOPICS if options.quick else TOPICS)
     options.variants = _chosen(parser, options.variants, VARIANTS, QUICK if options.quick else VARIANTS)
     options.reps = options.reps or (3 if options.quick else 5)
+    options.minutes = options.minutes or (QUICK_MINUTES if options.quick else FULL_MINUTES)
     if options.sketch:
         os.environ["KAFKASTATIC_SKETCH"] = options.sketch
     return options
@@ -80,7 +82,7 @@ class Bench:
         self._until = time.monotonic() + 60 * minutes
         self._variants = [VARIANTS[name] for name in variants]
         self.topics: dict[str, Loaded] = {}
-        self.runs: Runs = defaultdict(list)
+        self.runs: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self.skipped: dict[str, dict[str, str]] = defaultdict(dict)
 
     def load(self, names: Sequence[str], scale: float) -> None:
@@ -106,6 +108,7 @@ class Bench:
 
     def _round(self, loaded: Loaded, rep: int) -> None:
         topic = loaded.topic.name
+        print(f"{time.strftime('%H:%M:%S')} repetition {rep + 1}, topic {topic}", flush=True)
         turn = rep % len(self._variants)
         for variant in self._variants[turn:] + self._variants[:turn]:
             if (variant.topics and topic not in variant.topics) or variant.name in self.skipped[topic]:

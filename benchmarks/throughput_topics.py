@@ -55,7 +55,8 @@ class Topic:
     def about(self) -> str:
         size = f"{self.value_size // KIB} KiB" if self.value_size % KIB == 0 else f"{self.value_size} B"
         extra = ", key, header" if self.keyed else ""
-        return f"{size}, {self.codec}{extra}, batches of {self.batch_size // KIB} KiB"
+        codec = "uncompressed" if self.codec == "none" else self.codec
+        return f"{size}, {codec}{extra}, batches of {self.batch_size // KIB} KiB"
 
 
 MILLION = 1_000_000
