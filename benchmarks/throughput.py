@@ -26,6 +26,8 @@ from benchmarks.throughput_variants import VARIANTS, Failed, Missing, Reading, V
 from tools.real_kafka import RealKafka, available
 
 FULL_MINUTES = 24.0
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+MARKS = ("<!-- tables: python -m benchmarks.throughput --docs -->", "<!-- end of tables -->")
 QUICK = ("ours-batches", "ours-iter", "franz", "confluent", "aiokafka", "sketch")
 QUICK_TOPICS = ("A", "B", "C")
 QUICK_MINUTES = 4.5
@@ -43,6 +45,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a running Kafka of one broker, instead of our own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results, every run included, there")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the results there")
+    parser.add_argument("--docs", action="store_true", help="write tables and chart into docs/performance.md and .svg")
     options = parser.parse_args()
     options.topics = _chosen(parser, options.topics, TOPICS, QUICK_TOPICS if options.quick else TOPICS)
     options.variants = _chosen(parser, options.variants, VARIANTS, QUICK if options.quick else VARIANTS)
@@ -142,6 +145,14 @@ def check(loaded: Loaded, variant: Variant, count: int, found: dict[str, Any]) -
         )
 
 
+def into_docs(text: str, picture: str) -> None:
+    """Put the tables between their marks in docs/performance.md, and the chart beside it."""
+    page = DOCS / "performance.md"
+    before, rest = page.read_text().split(MARKS[0])
+    page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+    (DOCS / "performance.svg").write_text(picture)
+
+
 def main() -> int:
     options = parse()
     with broker(options.bootstrap) as (bootstrap, version):
@@ -155,9 +166,13 @@ def main() -> int:
     results = summaries(bench.runs, counts)
     about |= versions(bench.runs)
     abouts = {name: found.topic.about for name, found in bench.topics.items()}
-    print(f"\n{show(abouts, results, bench.skipped)}\n")
+    tables = show(abouts, results, bench.skipped)
+    print(f"\n{tables}\n")
     if options.svg:
         options.svg.write_text(chart(abouts, results))
+    if options.docs:
+        about_text = ", ".join(f"{name} {value}" for name, value in about.items())
+        into_docs(f"{about_text}, {options.reps} repetitions.\n\n{tables}", chart(abouts, results))
     common.write(
         options.json,
         {
