@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from kafkastatic._drivers.handout import Deserializer, Deserializers, HandOut
+from kafkastatic._drivers.deserializers import Deserializer, Deserializers
+from kafkastatic._drivers.handout import HandOut
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import CorruptRecordError, DeserializationError, IllegalStateError

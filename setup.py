@@ -1,0 +1,39 @@
+"""The one thing that pyproject.toml cannot say: a machine that cannot compile gets the package in plain Python.
+
+`KAFKASTATIC_IMPL=compiled` makes that an error, `KAFKASTATIC_IMPL=plain` does not even try.
+"""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+WANTED = os.environ.get("KAFKASTATIC_IMPL", "")
+
+
+class BuildIfPossible(build_ext):
+    """Compiles, or says in one sentence why the package does without."""
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:  # no compiler, no headers, no SDK: each platform has errors of its own
+            if WANTED == "compiled":
+                raise
+            print(f"kafkastatic: not compiled ({error}); it works in plain Python, only slower", file=sys.stderr)
+
+
+EXTENSIONS = [
+    Extension(
+        "kafkastatic._records._compiled",
+        ["kafkastatic/_records/_compiled.pyx"],
+        optional=WANTED != "compiled",
+    )
+]
+
+setup(
+    ext_modules=[] if WANTED == "plain" else EXTENSIONS,
+    cmdclass={"build_ext": BuildIfPossible},
+    options={"build_ext": {"cython_c_in_temp": True}},
+)
