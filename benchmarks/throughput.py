@@ -130,7 +130,7 @@ class Bench:
             return {"skipped": str(error)}
         except Failed as error:
             print(error, file=sys.stderr)
-            return {"skipped": f"it failed: {error}"}
+            return {"skipped": f"it failed: {str(error).splitlines()[-1]}"}
         if "skipped" not in found:
             check(loaded, variant, count, found)
         return found
