@@ -16,8 +16,11 @@ check: dev  ## what needs no Kafka: style, types, layers, generated code, unit t
 protocol: dev  ## write the generated protocol code again
 	@$(IN) tools/generate.py
 
-bench: venv  ## benchmarks beside the peers (Java >= 17, Maven)
+bench: venv  ## quick benchmarks beside the peers (Java >= 17, Maven); benchmarks/README.md tells the full ones
+	@$(IN) -m benchmarks.guard --broker
+	@$(IN) -m benchmarks.throughput --quick
 	@$(IN) -m benchmarks.rebalance_latency
+	@echo "The full run, up to 25 minutes: python -m benchmarks.throughput --json FILE --svg FILE; and: benchmarks.latency"
 
 kafka: venv  ## a real Kafka to play with, until Ctrl-C (Java >= 17, Maven)
 	@$(IN) -m tools.real_kafka

@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -38,7 +38,7 @@ DEFAULT_VERSION = "4.4.0"
 OLDEST_JAVA = 17
 
 _HERE = Path(__file__).resolve().parent
-_JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # quick to start, and small
 _LOGGING = tuple(
     f"-Dorg.slf4j.simpleLogger.{option}"
     for option in ("showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS", "showThreadName=false", "showShortLogName=true")
@@ -234,6 +234,7 @@ class RealKafka:
     wants a login: `PLAIN_USER` by PLAIN, `SCRAM_USERS` by either SCRAM.
 
     `settings` (server.properties) may be changed until the first start. A cluster of several is `RealCluster`'s work.
+    `jvm_options` replace those that make the start quick and the broker small.
 
     The ports and the data outlive `stop`, `kill` and `restart`; `close` removes everything.
     """
@@ -247,8 +248,10 @@ class RealKafka:
         sasl: bool = False,
         cluster_id: str | None = None,
         certificate: Certificate | None = None,
+        jvm_options: Sequence[str] = _JVM_OPTIONS,
     ) -> None:
         self.version = version
+        self._jvm_options = tuple(jvm_options)
         self._cluster_id = cluster_id or new_cluster_id()
         self.directory = Path(tempfile.mkdtemp(prefix="kafkastatic-kafka-"))
         self.port, self.behind_proxy_port, self.proxy_port, self.controller_port, *others = _distinct_ports(6)
@@ -405,7 +408,7 @@ class RealKafka:
         if java is None:
             raise RealKafkaError("no Java found")
         jars = f"{fetch_jars(self.version).resolve()}/*"
-        return [java, *_JVM_OPTIONS, *_LOGGING, "-cp", jars, *arguments]
+        return [java, *self._jvm_options, *_LOGGING, "-cp", jars, *arguments]
 
     def _prepare(self) -> None:
         if self._tls or self._sasl:
