@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, cast
 
 import fastcrc
 
-from kafkastatic._records.compression import DEFAULT_LIMIT, Data, decompress
+from kafkastatic._records.compression import DEFAULT_LIMIT, Data, borrow, decompress, give_back
 from kafkastatic._records.legacy import LEGACY_HEADER, SMALLEST, decode_messages
 from kafkastatic._records.plain import decode_records
 from kafkastatic._records.record import ConsumerRecord
@@ -234,8 +234,21 @@ def _decode(
     if batch.is_control or batch.is_aborted:
         return []
     body = batch.data[HEADER.size :]
+    if not batch.codec or not len(body):
+        return _records(batch, body, topic, partition, from_offset)
+    scratch = borrow()
+    try:  # the records have copies of what they need
+        plain = decompress(batch.codec, body, max_decompressed, vouched=check_crcs, scratch=scratch)
+        return _records(batch, plain, topic, partition, from_offset)
+    finally:
+        give_back(scratch)
+
+
+def _records(
+    batch: RawBatch, plain: Data, topic: str, partition: int, from_offset: int
+) -> list[ConsumerRecord[bytes, bytes]]:
     records = decode_records(
-        decompress(batch.codec, body, max_decompressed) if batch.codec and len(body) else body,
+        plain,
         topic,
         partition,
         batch.count,
