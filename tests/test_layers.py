@@ -82,7 +82,7 @@ def test_a_pure_module_imports_nothing_of_the_outside(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=_id)
 def test_a_module_imports_base_dependencies_only(path: Path) -> None:
-    """The base package runs on the standard library and five dependencies; what is optional is imported in one place."""
+    """The base package runs on the standard library and five dependencies; what is optional has one place."""
     allowed = DEPENDENCIES | OPTIONAL.get(_id(path), set())
     foreign = _imported(path) - set(sys.stdlib_module_names) - {"kafkastatic", "__future__"}
     assert {IMPORT_NAMES.get(name, name) for name in foreign} <= allowed

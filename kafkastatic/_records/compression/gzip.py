@@ -22,7 +22,7 @@ _MEMBER: Final = b"\x1f\x8b\x08"
 _SMALLEST: Final = 20  # bytes of a member: header, an empty block, checksum and size
 _LARGEST_RATIO: Final = 1032  # of deflate: no honest size is beyond it
 _STEP: Final = 4096
-_PIECE: Final = 64 * 1024
+_PIECE: Final = 16 * 1024
 
 
 class _Gzip(Protocol):
@@ -95,7 +95,8 @@ def _member(data: memoryview, pos: int, output: bytearray, limit: int) -> int:
             piece = data[pos : pos + _STEP]
             made = member.decompress(piece, _PIECE)
             output += made
-            pos += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
+            left = member.unused_data if member.eof else member.unconsumed_tail  # both of them at the end
+            pos += len(piece) - len(left)
             if len(output) > limit:
                 raise ValueError(f"decompression into at most {limit} bytes failed: more come out of {len(data)}")
             if not (piece or made or member.eof):
