@@ -27,9 +27,6 @@ _CRC_START: Final = 16
 _V0_BODY: Final = 18
 _V1_BODY: Final = 26
 
-_LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
-_32: Final = 2**32 - 1
-
 
 class _Message(NamedTuple):
     offset: int
@@ -95,7 +92,7 @@ def _unpack(outer: _Message, codec: int, check_crcs: bool, limit: int) -> list[_
     if codec == ZSTD:
         raise ValueError("there is no zstd in old message formats")
     packed = _with_right_checksum(outer.value) if codec == LZ4 else outer.value
-    inside = _walk(bytes(decompress(codec, packed, limit)), check_crcs)
+    inside = _walk(bytes(decompress(codec, packed, limit, vouched=check_crcs)), check_crcs)
     if not inside:
         raise ValueError("a compressed message holds nothing")
     first = outer.offset - inside[-1].offset if outer.magic else 0
@@ -155,23 +152,9 @@ def _with_right_checksum(frame: bytes) -> bytes:
     Kafka's producers before 0.10 computed it over the frame's magic number too (KIP-57). The message's own CRC has
     vouched for all of it by now.
     """
-    if len(frame) < 7 or frame[:4] != _LZ4_MAGIC:
+    from kafkastatic._records.compression.lz4 import MAGIC, xxh32
+
+    if len(frame) < 7 or frame[:4] != MAGIC:
         return frame
     end = 6 + 8 * (frame[4] >> 3 & 1) + 4 * (frame[4] & 1)  # two bytes, then content size and dictionary id if any
-    return frame[:end] + bytes([_xxh32(frame[4:end]) >> 8 & 255]) + frame[end + 1 :]
-
-
-def _xxh32(data: bytes) -> int:
-    """The XXH32 of fewer than 16 bytes."""
-    value = 0x165667B1 + len(data)
-    pos = 0
-    while len(data) - pos >= 4:
-        value = value + int.from_bytes(data[pos : pos + 4], "little") * 0xC2B2AE3D & _32
-        value = (value << 17 | value >> 15) * 0x27D4EB2F & _32
-        pos += 4
-    for byte in data[pos:]:
-        value = value + byte * 0x165667B1 & _32
-        value = (value << 11 | value >> 21) * 0x9E3779B1 & _32
-    value = (value ^ value >> 15) * 0x85EBCA77 & _32
-    value = (value ^ value >> 13) * 0xC2B2AE3D & _32
-    return value ^ value >> 16
+    return frame[:end] + bytes([xxh32(frame[4:end]) >> 8 & 255]) + frame[end + 1 :]
