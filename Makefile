@@ -33,5 +33,6 @@ dev:
 
 clean:  ## remove environments and caches
 	rm -rf .venv .venvs .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -f kafkastatic/_records/*.so
 
 .PHONY: help demo test check protocol bench kafka venv dev clean
