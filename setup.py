@@ -16,24 +16,25 @@ class BuildIfPossible(build_ext):
     """Compiles, or says in one sentence why the package does without."""
 
     def run(self):
+        self._try(super().run)
+
+    def build_extension(self, ext):
+        self._try(super().build_extension, ext)
+
+    def _try(self, step, *arguments):
         try:
-            super().run()
+            step(*arguments)
         except Exception as error:  # no compiler, no headers, no SDK: each platform has errors of its own
             if WANTED == "compiled":
                 raise
-            print(f"kafkastatic: not compiled ({error}); it works in plain Python, only slower", file=sys.stderr)
+            print(f"kafkastatic is not compiled here, and works in plain Python, only slower: {error}", file=sys.stderr)
 
 
-EXTENSIONS = [
-    Extension(
-        "kafkastatic._records._compiled",
-        ["kafkastatic/_records/_compiled.pyx"],
-        optional=WANTED != "compiled",
-    )
-]
-
-setup(
-    ext_modules=[] if WANTED == "plain" else EXTENSIONS,
-    cmdclass={"build_ext": BuildIfPossible},
-    options={"build_ext": {"cython_c_in_temp": True}},
+RECORDS = Extension(
+    "kafkastatic._records._compiled",
+    ["kafkastatic/_records/_compiled.pyx"],
+    optional=WANTED != "compiled",
 )
+RECORDS.cython_c_in_temp = True  # Cython's own option: the generated C is no source
+
+setup(ext_modules=[] if WANTED == "plain" else [RECORDS], cmdclass={"build_ext": BuildIfPossible})

@@ -24,9 +24,11 @@ if not TYPE_CHECKING and _wanted != "plain":
         )
 
         _found = "compiled"
-    except ImportError:
+    except ImportError as error:
         if _wanted == "compiled":
-            raise
+            raise ImportError(
+                "KAFKASTATIC_IMPL is 'compiled', but nothing was compiled in this installation"
+            ) from error
 if TYPE_CHECKING or _found == "plain":
     from kafkastatic._records.plain import decode_records, decode_views, view_of
     from kafkastatic._records.record import ConsumerRecord, RecordView
