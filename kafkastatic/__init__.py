@@ -1,10 +1,11 @@
 """An asyncio-native Kafka consumer built around static group membership (KIP-345)."""
 
 from kafkastatic import errors, identity
-from kafkastatic._records import ConsumerRecord
+from kafkastatic._records import ConsumerRecord, RecordView
 from kafkastatic._version import __version__
+from kafkastatic.batch import Batch, LazyBatch
 from kafkastatic.config import ConsumerConfig, ConsumerOptions
-from kafkastatic.consumer import Batch, Consumer
+from kafkastatic.consumer import Consumer
 from kafkastatic.errors import FencedInstanceIdError, KafkaError
 from kafkastatic.types import (
     Assignor,
@@ -33,6 +34,7 @@ __all__ = [
     "FencedInstanceIdError",
     "InstanceId",
     "KafkaError",
+    "LazyBatch",
     "MemberSubscription",
     "Membership",
     "OffsetAndMetadata",
@@ -40,6 +42,7 @@ __all__ = [
     "OnError",
     "Ordering",
     "RebalanceListener",
+    "RecordView",
     "Retry",
     "Secret",
     "TopicPartition",

@@ -14,8 +14,9 @@ import copy
 import re
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
 
@@ -24,12 +25,14 @@ from anyio.abc import TaskStatus
 
 from kafkastatic import identity
 from kafkastatic._drivers.client import Client
+from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.handling import Handling
-from kafkastatic._drivers.handout import Deserializers
+from kafkastatic._drivers.handout import PORTION
 from kafkastatic._fetch.positions import EARLIEST, LATEST
 from kafkastatic._group import member as m
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
+from kafkastatic.batch import Batch, LazyBatch
 from kafkastatic.config import ConsumerConfig, ConsumerOptions
 from kafkastatic.errors import CommitFailedError, ConfigError, ConsumerClosedError, FencedError, IllegalStateError
 from kafkastatic.types import (
@@ -49,30 +52,6 @@ K2 = TypeVar("K2")
 V2 = TypeVar("V2")
 
 Offset = int | tuple[int, str] | OffsetAndMetadata
-
-
-class Batch(Generic[K, V]):
-    """Consecutive records of one partition; iterable.
-
-    Attributes:
-        tp: the partition.
-        records: at least one.
-    """
-
-    __slots__ = ("records", "tp")
-
-    def __init__(self, tp: TopicPartition, records: list[ConsumerRecord[K, V]]) -> None:
-        self.tp = tp
-        self.records = records
-
-    def __iter__(self) -> Iterator[ConsumerRecord[K, V]]:
-        return iter(self.records)
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __repr__(self) -> str:
-        return f"Batch({self.tp}, {len(self.records)} records from offset {self.records[0].offset})"
 
 
 class Consumer(Generic[K, V]):
@@ -249,8 +228,8 @@ class Consumer(Generic[K, V]):
             cursor = await self._client.hand_out.next()
             if cursor is None:
                 return
-            for record in cursor.iterator:
-                yield cast("ConsumerRecord[K, V]", record)
+            for record in cursor.iterator if cursor.size <= PORTION else islice(cursor.iterator, PORTION):
+                yield record  # pyright: ignore[reportReturnType]
 
     async def getone(self) -> ConsumerRecord[K, V]:
         """The next record. Cancelling it loses nothing, so `asyncio.wait_for(consumer.getone(), 1)` is safe.
@@ -259,8 +238,10 @@ class Consumer(Generic[K, V]):
             ConsumerClosedError: if the consumer was stopped.
             KafkaError: as iteration.
         """
-        cursor = await self._client.hand_out.next()
-        record = None if cursor is None else next(cursor.iterator, None)
+        record = self._client.hand_out.at_once()
+        if record is None:
+            cursor = await self._client.hand_out.next()
+            record = None if cursor is None else next(cursor.iterator, None)
         if record is None:
             raise ConsumerClosedError("The consumer was stopped.")
         return cast("ConsumerRecord[K, V]", record)
@@ -288,15 +269,33 @@ class Consumer(Generic[K, V]):
             raise ValueError(f"max_records must be at least 1, got {max_records}")
         return max_records or self._config.max_poll_records
 
-    async def batches(self, max_records: int | None = None) -> AsyncGenerator[Batch[K, V], None]:
-        """Records in batches of one partition each, in the order of the log. Rules as for single records."""
+    @overload
+    def batches(
+        self, max_records: int | None = None, *, lazy: Literal[False] = False
+    ) -> AsyncGenerator[Batch[K, V], None]: ...
+    @overload
+    def batches(self, max_records: int | None = None, *, lazy: Literal[True]) -> AsyncGenerator[LazyBatch, None]: ...
+    async def batches(self, max_records: int | None = None, *, lazy: bool = False) -> AsyncGenerator[Any, None]:
+        """Records in batches of one partition each, in the order of the log. Rules as for single records.
+
+        Args:
+            max_records: the most in one batch; `max_poll_records` if not given.
+            lazy: give `RecordView`s in a `LazyBatch`: what is not read costs nothing, and keys and values are not
+                copied but memoryviews. Worth it for large values, and where most records are passed over.
+
+        Raises:
+            ConfigError: `lazy` with deserializers, which need bytes.
+        """
         limit = self._limit(max_records)
+        if lazy and self._client.deserializers:
+            raise ConfigError("Lazy batches do not go with deserializers.", remedy="Deserialize what you read of them.")
+        kind: type[Batch[K, V] | LazyBatch] = LazyBatch if lazy else Batch
         while True:
-            cursor = await self._client.hand_out.next()
+            cursor = await self._client.hand_out.next(views=lazy)
             if cursor is None:
                 return
-            records = self._client.consumption.take(cursor, limit)
-            yield Batch(cursor.state.tp, cast("list[ConsumerRecord[K, V]]", records))
+            records: list[Any] = self._client.consumption.take(cursor, limit)
+            yield kind(cursor.state.tp, records)
 
     async def run(
         self,

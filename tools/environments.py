@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,6 +95,7 @@ def environment(python: Python, extra: str, *, main: bool) -> Path:
 def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
     interpreter = directory / "bin" / "python"
     wanted = {"python": str(python), "dependencies": _dependencies()}
+    compiled = _digest(path.read_bytes() for path in [ROOT / "setup.py", *sorted(ROOT.glob("kafkastatic/**/*.pyx"))])
     stamp = directory / "kafkastatic.stamp"
     try:
         present = json.loads(stamp.read_text())
@@ -101,15 +103,18 @@ def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
         present = {}
     usable = {key: present.get(key) for key in wanted} == wanted and _probe(str(interpreter)) is not None
     extras = present["extras"] if usable else []
-    if extra in extras or (extra == "test" and "dev" in extras):
+    complete = extra in extras or (extra == "test" and "dev" in extras)
+    if complete and present.get("compiled") == compiled:
         return
     print(f"{directory.relative_to(ROOT)}: installing .[{extra}] for Python {python}", file=sys.stderr, flush=True)
     if not usable:
         _run([python.path, "-m", "venv", "--clear", str(directory)])
     with open(ROOT / ".venvs" / "build.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # an editable build writes into the checkout: one at a time
-        _run([str(interpreter), "-m", "pip", *PIP_OPTIONS, "install", "--editable", f".[{extra}]"])
-    stamp.write_text(json.dumps({**wanted, "extras": [*extras, extra]}))
+        what = ["--no-deps", "--editable", "."] if complete else ["--editable", f".[{extra}]"]
+        _run([str(interpreter), "-m", "pip", *PIP_OPTIONS, "install", *what])
+    extras = extras if complete else [*extras, extra]
+    stamp.write_text(json.dumps({**wanted, "compiled": compiled, "extras": extras}))
 
 
 def _dependencies() -> str:
@@ -121,11 +126,19 @@ def _dependencies() -> str:
     project = content["project"]
     about = [content["build-system"], project["requires-python"], project["dependencies"]]
     about.append(project["optional-dependencies"])
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    return _digest([json.dumps(about, sort_keys=True).encode()])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def _run(command: list[str]) -> None:
-    run = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    # Tests in plain Python are no reason to compile nothing.
+    variables = {name: value for name, value in os.environ.items() if (name, value) != ("KAFKASTATIC_IMPL", "plain")}
+    run = subprocess.run(
+        command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if run.returncode != 0:
         tail = "\n".join((run.stdout + run.stderr).strip().splitlines()[-15:])
         raise EnvironmentFailed(f"{' '.join(command[1:])}\n{tail}")

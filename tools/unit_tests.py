@@ -2,7 +2,8 @@
 
     python -m tools.unit_tests [pytest arguments]
 
-The Pythons run side by side, as many as there are processors; the newer ones leave out what is marked `once`. The
+The Pythons run side by side, as many as there are processors; the newer ones leave out what is marked `once`. Every
+second one runs the package in plain Python (KAFKASTATIC_IMPL), the others what setup.py compiled. The
 oldest one's output is shown in full, of the others the closing line; a failing one's output is shown too. Exit code 1
 if one of them fails. A Python that pyproject.toml does not declare, and whose environment cannot be made, is reported
 and does not fail the run.
@@ -36,7 +37,7 @@ def declared() -> set[str]:
     return {text.rpartition(" ")[2] for text in classifiers if text.startswith("Programming Language :: Python :: 3.")}
 
 
-def run(python: Python, arguments: list[str], *, main: bool) -> Outcome:
+def run(python: Python, arguments: list[str], *, main: bool, plain: bool) -> Outcome:
     try:
         interpreter = environment(python, "test", main=main)
     except EnvironmentFailed as error:
@@ -46,11 +47,18 @@ def run(python: Python, arguments: list[str], *, main: bool) -> Outcome:
     began = time.monotonic()
     which = "not integration" if main else "not integration and not once"
     command = [str(interpreter), "-m", "pytest", "-q", "-m", which, "-p", "no:cacheprovider", *arguments]
+    variables = {**os.environ, "KAFKASTATIC_IMPL": "plain"} if plain else dict(os.environ)
     done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     closing = (done.stdout.strip().splitlines() or ["no output"])[-1]
-    line = f"{closing} ({time.monotonic() - began:.1f} s in all)"
+    line = f"{'plain: ' if plain else ''}{closing} ({time.monotonic() - began:.1f} s in all)"
     return Outcome(python, line, done.stdout, failed=done.returncode != 0)
 
 
@@ -61,7 +69,10 @@ def main() -> int:
         return 1
     print(f"unit tests on Python {', '.join(map(str, pythons))}", flush=True)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        jobs = [pool.submit(run, python, sys.argv[1:], main=python is pythons[0]) for python in pythons]
+        jobs = [
+            pool.submit(run, python, sys.argv[1:], main=index == 0, plain=index % 2 == 1)
+            for index, python in enumerate(pythons)
+        ]
         outcomes = [job.result() for job in jobs]
     for outcome in outcomes:
         if outcome.failed or outcome is outcomes[0] or outcome.line.startswith("not run"):

@@ -17,8 +17,9 @@ from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
 from kafkastatic._drivers.coordinator import Coordinator
+from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.fetching import FetchDriver
-from kafkastatic._drivers.handout import Deserializers, HandOut
+from kafkastatic._drivers.handout import HandOut
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.membership import MembershipDriver
 from kafkastatic._drivers.metadata import ASSIGNED, MetadataDriver
@@ -31,6 +32,7 @@ from kafkastatic._drivers.topics import TopicsDriver
 from kafkastatic._drivers.truncation import TruncationDriver
 from kafkastatic._drivers.watchdog import Watchdog
 from kafkastatic._fetch.consumption import Consumption
+from kafkastatic._fetch.plan import low_water
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
 from kafkastatic._group.assignors import resolve
@@ -83,7 +85,10 @@ class Client:
         self.metadata = MetadataDriver(config, self.pool, runtime, self.log)
         self.positions = Positions(self.metadata.topic)
         self.consumption = Consumption(
-            self.positions, check_crcs=config.check_crcs, max_decompressed=config.max_decompressed_batch_bytes
+            self.positions,
+            check_crcs=config.check_crcs,
+            max_decompressed=config.max_decompressed_batch_bytes,
+            low_water=low_water(config),
         )
         self.coordinator = Coordinator(config, self.pool, runtime, self.log) if config.group_id else None
         self.offsets = OffsetsDriver(config, self.pool, self.metadata, self.coordinator, runtime)

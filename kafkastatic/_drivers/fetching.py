@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._fetch.answers import Ask, Need, Outcome
-from kafkastatic._fetch.plan import Planner, Sources
+from kafkastatic._fetch.plan import Plan, Planner, Sources
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
@@ -62,8 +62,7 @@ class FetchDriver:
 
     def wake(self) -> None:
         """Buffers have room again: look again at what to fetch."""
-        wake, self._wake = self._wake, anyio.Event()
-        wake.set()
+        self._wake.set()
 
     def replan(self) -> None:
         """Positions or leaders changed: look again at whom to ask, and for what."""
@@ -104,16 +103,14 @@ class FetchDriver:
         try:
             while True:
                 await self._throttle(node_id)
-                wake = self._wake
-                sources = self._sources()
-                if node_id not in sources:
-                    return
-                plan = self._planner.plan(node_id, sources, self._runtime.now())
+                wake, sources, plan = self._look(node_id)
                 if plan is not None and not plan.complete:
                     with anyio.move_on_after(FULL_BUFFER_PAUSE):
-                        await wake.wait()
-                    sources = self._sources()
-                    plan = self._planner.plan(node_id, sources, self._runtime.now())
+                        while plan is not None and not plan.complete:
+                            await wake.wait()
+                            wake, sources, plan = self._look(node_id)
+                if node_id not in sources:
+                    return
                 if plan is None:
                     pauses = [state.retry_at - self._runtime.now() for state in sources.get(node_id, ())]
                     pause = min((pause for pause in pauses if pause > 0), default=_IDLE_LOOK)
@@ -127,6 +124,13 @@ class FetchDriver:
         finally:
             self._running.discard(node_id)
             self.replan()  # it may serve some again by now
+
+    def _look(self, node_id: int) -> tuple[anyio.Event, Sources, Plan | None]:
+        """What to ask a broker for now, and the event that says when to look again."""
+        if self._wake.is_set():
+            self._wake = anyio.Event()
+        sources = self._sources()
+        return self._wake, sources, self._planner.plan(node_id, sources, self._runtime.now())
 
     async def _throttle(self, node_id: int) -> None:
         """Ask nothing while the broker would not listen; what is asked then is planned then."""

@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from kafkastatic._drivers import cancellation
-from kafkastatic._drivers.handout import Deserializers
+from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._records import ConsumerRecord

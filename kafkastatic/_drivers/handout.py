@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 import math
-from collections.abc import Awaitable, Callable, Container, Iterator
-from typing import Any
+from collections.abc import Callable, Container, Iterator
 
 import anyio
 import anyio.lowlevel
 
+from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._fetch.consumption import Consumption, Cursor
+from kafkastatic._fetch.decoding import Decoding
 from kafkastatic._fetch.positions import Records
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
@@ -21,36 +20,8 @@ from kafkastatic.types import TopicPartition
 LONGEST_RUN = 0.005
 """Seconds that handing out may go on without a turn for other tasks."""
 
-Deserializer = Callable[[bytes], Any | Awaitable[Any]]
-
-
-class Deserializers:
-    """What is applied to keys and values that are not null; false where there is none."""
-
-    def __init__(self, key: Deserializer | None, value: Deserializer | None) -> None:
-        self._key = key
-        self._value = value
-
-    def __bool__(self) -> bool:
-        return self._key is not None or self._value is not None
-
-    async def convert(self, record: ConsumerRecord[Any, Any]) -> tuple[Any, Any]:
-        """The key and the value to be. Raises `DeserializationError`."""
-        try:
-            return await _apply(self._key, record.key), await _apply(self._value, record.value)
-        except Exception as cause:
-            raise DeserializationError(
-                f"the deserializer raised {type(cause).__name__}: {cause}.",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-            ) from cause
-
-    async def applied(self, record: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[Any, Any]:
-        """A copy of a record with its key and value deserialised. Raises `DeserializationError`."""
-        converted: ConsumerRecord[Any, Any] = copy.copy(record)
-        converted.key, converted.value = await self.convert(record)
-        return converted
+PORTION = 1000
+"""Records that may be handed out without a look at the clock."""
 
 
 class HandOut:
@@ -84,6 +55,8 @@ class HandOut:
         self._arrived = anyio.Event()
         self.busy = False
         self._ran = 0.0  # when other tasks last had their turn
+        self._quick = 0  # how many records were handed out at once since
+        self._thread: anyio.CapacityLimiter | None = None
 
     def arrived(self) -> None:
         """Something changed that an ask may wait for: records, an error, the end."""
@@ -91,7 +64,12 @@ class HandOut:
         arrived.set()
 
     async def next(
-        self, only: Container[TopicPartition] | None = None, patience: float = math.inf, *, raw: bool = False
+        self,
+        only: Container[TopicPartition] | None = None,
+        patience: float = math.inf,
+        *,
+        raw: bool = False,
+        views: bool = False,
     ) -> Cursor | None:
         """Ask for more records and wait for them; `None` when there are none in time, or the consumer was stopped.
 
@@ -100,31 +78,56 @@ class HandOut:
         Args:
             patience: seconds to wait for records to arrive; what is there already is always handed out.
             raw: do not deserialise.
+            views: lazy records; they are not deserialised.
 
         Raises:
             IllegalStateError: if another task is asking.
             KafkaError: what ended the consumer, or what cannot be delivered.
         """
-        if self.busy or (self._consumption.handling and not raw):  # a run that ends still has records in hand
-            raise IllegalStateError("Another task is asking this consumer for records.", remedy="Let one task iterate.")
         consumption = self._consumption
+        if self.busy or (consumption.handling and not raw):  # a run that ends still has records in hand
+            raise IllegalStateError("Another task is asking this consumer for records.", remedy="Let one task iterate.")
         self.busy = True
         try:
-            await self._let_others_run()
+            if self._runtime.now() - self._ran > LONGEST_RUN:
+                await self._let_others_run()
             consumption.ask()
             self._asked()
             self._check()
-            deadline = self._runtime.now() + patience
+            if consumption.views != views:
+                consumption.show_views(views)
+            deadline: float | None = None
             while not consumption.stopped:
                 cursor = self._next(only)
-                if cursor is not None and (raw or await self._convert(cursor)):
-                    return cursor
-                if cursor is None and not await self._wait(deadline):
-                    return None
+                if cursor is not None:
+                    if raw or not self._deserializers or await self._convert(cursor):
+                        return cursor
+                elif consumption.heavy is not None:
+                    await self._decode(consumption.heavy)
+                else:
+                    deadline = self._runtime.now() + patience if deadline is None else deadline
+                    if not await self._wait(deadline):
+                        return None
                 self._check()
             return None
         finally:
             self.busy = False
+            self._quick = 0
+
+    def at_once(self) -> ConsumerRecord[bytes, bytes] | None:
+        """One record more of those that are being handed out; `None` where `next` has to be asked for it.
+
+        Raises:
+            KafkaError: what ended the consumer.
+        """
+        cursor = self._consumption.cursor
+        self._quick += 1
+        if cursor is None or self.busy or self._quick > PORTION or not self._consumption.simple:
+            return None
+        if self._deserializers and cursor.converted < cursor.size:
+            return None
+        self._check()
+        return next(cursor.iterator, None)
 
     async def _wait(self, deadline: float) -> bool:
         """Wait until something has arrived; `False` when it is too late."""
@@ -139,9 +142,15 @@ class HandOut:
 
     async def _let_others_run(self) -> None:
         """An application that finds records, or errors, at every ask must not keep the loop to itself."""
-        if self._runtime.now() - self._ran > LONGEST_RUN:
-            await anyio.lowlevel.checkpoint()
-            self._ran = self._runtime.now()
+        await anyio.lowlevel.checkpoint()
+        self._ran = self._runtime.now()
+
+    async def _decode(self, heavy: Decoding) -> None:
+        """Decode a batch in a worker thread. A cancelled ask leaves it at work, and the next one waits for it."""
+        if self._thread is None:
+            self._thread = anyio.CapacityLimiter(1)
+        await self._runtime.run_in_thread(heavy, limiter=self._thread)
+        self._ran = self._runtime.now()
 
     def take(
         self, cursor: Cursor, limit: int, only: Container[TopicPartition] | None
@@ -181,10 +190,14 @@ class HandOut:
 
         A record that cannot be deserialised ends the cursor before it, and is met by the next ask.
         """
-        if not self._deserializers:
-            return True
         consumption = self._consumption
         while cursor.converted < cursor.size:
+            if cursor.converted % 100 == 99 and self._runtime.now() - self._ran > LONGEST_RUN:
+                await self._let_others_run()
+                if consumption.cursor is not cursor:
+                    return False
+                if cursor.converted >= cursor.size:  # cut meanwhile
+                    break
             record = cursor.records[cursor.converted]
             try:
                 key, value = await self._deserializers.convert(record)
@@ -198,11 +211,3 @@ class HandOut:
             record.key, record.value = key, value
             cursor.converted += 1
         return bool(cursor.size)
-
-
-async def _apply(function: Deserializer | None, data: bytes | None) -> Any:
-    """The deserialised value; a tombstone, or a missing key, stays `None`."""
-    if function is None or data is None:
-        return data
-    value = function(data)
-    return await value if inspect.isawaitable(value) else value

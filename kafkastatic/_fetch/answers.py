@@ -8,6 +8,7 @@ from functools import cache
 
 import attrs
 
+from kafkastatic._fetch.memory import Kept, Memory
 from kafkastatic._fetch.positions import EARLIEST, PartitionState, Positions
 from kafkastatic._fetch.resets import reset_for
 from kafkastatic._fetch.sessions import INITIAL_EPOCH, SESSION_ERRORS, Wanted
@@ -91,6 +92,7 @@ class Answers:
         self._positions = positions
         self._backoff = backoff
         self._fed = 0
+        self._memory = Memory(config.max_buffered_bytes)
 
     def take(self, ask: Ask, answer: FetchResponse, now: float) -> Outcome:
         """Put an answer's batches into the buffers and say what else is needed.
@@ -101,6 +103,7 @@ class Answers:
         if answer.error_code != codes.NONE:
             return self._refused(ask, answer.error_code, now)
         outcome = Outcome(brokers=[Broker(b.node_id, b.host, b.port, b.rack) for b in answer.node_endpoints])
+        kept = self._memory.add(sum(len(p.records or b"") for topic in answer.responses for p in topic.partitions))
         later = cache(lambda: now + self._backoff(ask.node))  # one step of the backoff for all partitions of an answer
         for topic in answer.responses:
             name = topic.topic or ask.names.get(topic.topic_id, "")
@@ -122,7 +125,8 @@ class Answers:
                     read_from(state, data.preferred_read_replica, now + self._config.metadata_max_age_ms / 1000)
                     outcome.needs.add(Need.SOURCES)
                 else:
-                    self._take_records(ask.node, state, data, outcome, now)
+                    self._take_records(ask.node, state, data, kept, outcome, now)
+        self._memory.trim(batch for state in self._positions for batch in state.buffer)
         return outcome
 
     def no_answer(self, ask: Ask, now: float) -> Outcome:
@@ -204,7 +208,13 @@ class Answers:
         return data.last_stable_offset if committed and data.last_stable_offset >= 0 else data.high_watermark
 
     def _take_records(
-        self, node: int, state: PartitionState, data: PartitionData, outcome: Outcome, now: float
+        self,
+        node: int,
+        state: PartitionState,
+        data: PartitionData,
+        kept: Kept,
+        outcome: Outcome,
+        now: float,
     ) -> None:
         topic, partition = state.tp
         try:
@@ -217,6 +227,7 @@ class Answers:
             return
         mark_aborted(found.batches, data.aborted_transactions)
         for batch in found.batches:
+            batch.source = kept
             if state.fetch_at is not None and batch.next_offset > state.fetch_at:
                 state.push(batch)
                 self._fed += 1

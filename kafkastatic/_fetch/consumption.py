@@ -11,18 +11,25 @@ all before it (`frontier.Progress`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Container, Mapping
-from itertools import islice
+from collections.abc import Callable, Collection, Container, Mapping
 from operator import length_hint
+from typing import Any, cast
 
+from kafkastatic._fetch.decoding import Decoding
 from kafkastatic._fetch.epochs import UNKNOWN
 from kafkastatic._fetch.positions import Held, PartitionState, Positions, Records
-from kafkastatic._records import decode
+from kafkastatic._records import RawBatch, decode, decoding_time
 from kafkastatic.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, RecordError
 from kafkastatic.types import OffsetAndMetadata, TopicInfo, TopicPartition
 
 _STANDING = (RecordError, NoOffsetForPartitionError, OffsetOutOfRangeError)
 """Errors that only a seek passes."""
+
+LONGEST_DECODING = 0.005
+"""Seconds for which decoding a batch may hold the event loop."""
+
+MOST = 2**63
+"""A low water that nothing reaches: every batch that is handed out makes room."""
 
 
 class Cursor:
@@ -82,10 +89,19 @@ class Consumption:
         waiting: the application waits for records.
         stopped: nothing more is handed out.
         freed: a buffer has room again; whoever tells the fetches of it sets it back.
+        views: records are lazy ones; see `show_views`.
+        heavy: a batch that has to be decoded before anything else is handed out, for longer than the event loop may
+            be held: to be called elsewhere, then `next` again.
+
+    Args:
+        low_water: bytes of a partition below which its buffer has room again.
     """
 
-    def __init__(self, positions: Positions, *, check_crcs: bool, max_decompressed: int) -> None:
+    def __init__(self, positions: Positions, *, check_crcs: bool, max_decompressed: int, low_water: int = MOST) -> None:
         self.positions = positions
+        self.views = False
+        self.heavy: Decoding | None = None
+        self._low_water = low_water
         self.cursor: Cursor | None = None
         self.asks = 0
         self.handling = False
@@ -97,6 +113,11 @@ class Consumption:
         self._in_hand: list[PartitionState] = []  # what the next ask consumes, beside the cursor's
 
     # ── handing out ──
+
+    @property
+    def simple(self) -> bool:
+        """The next record of the cursor can be handed out with no other books than its iterator."""
+        return not (self._in_hand or self.handling or self.views)
 
     def ask(self) -> None:
         """The application asks for the next record: everything handed out before is consumed."""
@@ -114,7 +135,9 @@ class Consumption:
         self._in_hand.clear()
 
     def next(self, only: Container[TopicPartition] | None = None) -> Cursor | None:
-        """The records to hand out now, `None` where nothing is there. Call `ask` first.
+        """The records to hand out now; `None` where nothing is there, or `heavy` has to be decoded first.
+
+        Call `ask` first.
 
         Args:
             only: take records of these partitions only.
@@ -126,23 +149,34 @@ class Consumption:
             if only is None or self.cursor.state.tp in only:
                 return self.cursor
             self._put_back()
-        for state in list(self.positions):
-            if state.paused or state.barred or (only is not None and state.tp not in only):
-                continue
-            cursor = self._open(state)
-            if cursor is not None:
+        heavy, self.heavy = self.heavy, None
+        served: list[PartitionState] = []
+        try:
+            for state in self.positions.line:
+                if state.paused or state.barred or (only is not None and state.tp not in only):
+                    continue
+                served.append(state)
+                self.cursor = self._open(state, heavy)
+                if self.heavy is not None:
+                    served.pop()  # it keeps its turn
+                    return None
+                if self.cursor is not None:
+                    return self.cursor
+        finally:
+            for state in served:
                 self.positions.to_back(state)
-                self.cursor = cursor
-                return cursor
         return None
 
     def take(self, cursor: Cursor, limit: int) -> Records:
         """Up to `limit` records as a list, all of them in hand until the next ask."""
-        records = list(islice(cursor.iterator, limit))
-        cursor.listed = cursor.taken
-        self._settle(cursor)
-        self._in_hand.append(cursor.state)
-        if cursor.taken == cursor.size:
+        state, taken = cursor.state, cursor.taken
+        end = min(taken + limit, cursor.size)
+        records = cursor.records if end - taken == cursor.size else cursor.records[taken:end]
+        cast("Any", cursor.iterator).__setstate__(end)  # past them: cheaper than taking each from it
+        cursor.listed = end
+        state.handed = cursor.behind(end)
+        self._in_hand.append(state)
+        if end == cursor.size:
             self._end()
         return records
 
@@ -159,13 +193,22 @@ class Consumption:
         Records that are deserialised are dropped and fetched again: a handler's are so when it is called.
         """
         self.ask()
+        self._fetch_held_again(lambda held: held.converted > 0)
+        self.handling = True
+
+    def show_views(self, views: bool) -> None:
+        """Hand out lazy records from now on, or plain ones; those decoded already are fetched again. After an `ask`."""
+        if self.views != views:
+            self._fetch_held_again(lambda held: True)
+            self.views = views
+
+    def _fetch_held_again(self, which: Callable[[Held], bool]) -> None:
         if self.cursor is not None:
             self._put_back()
             self._in_hand.clear()
         for state in self.positions:
-            if state.held is not None and state.held.converted:
+            if state.held is not None and which(state.held):
                 state.return_to(state.handed)
-        self.handling = True
 
     def end_handling(self) -> None:
         """Whatever was given out and is not done is handed out again."""
@@ -178,42 +221,68 @@ class Consumption:
                 state.open = False
                 state.go_back()
 
-    def _open(self, state: PartitionState) -> Cursor | None:
+    def _open(self, state: PartitionState, heavy: Decoding | None) -> Cursor | None:
         """The next records of a partition that has any; empty batches are passed over."""
         held, state.held = state.held, None
         if held is not None:
-            state.buffered -= held.batch_size
-            self.freed = True
+            self._freed(state, held.batch_size)
             return self._begin(state, held)
         while state.buffer:
             batch = state.buffer[0]
             try:
-                records = decode(
-                    batch,
-                    state.tp.topic,
-                    state.tp.partition,
-                    from_offset=state.handed,
-                    check_crcs=self._check_crcs,
-                    max_decompressed=self._max_decompressed,
-                )
+                records = self._decode(state, batch, heavy)
             except KafkaError as error:
                 self.poison(state, error)
                 break
-            state.pop()
-            self.freed = True
+            if records is None:
+                return None
+            self._freed(state, state.buffer.popleft().size)
             if records:
                 return self._begin(state, Held(records, batch.next_offset, batch.size))
             if state.consumed == state.handed:
                 state.consumed = batch.next_offset
             state.handed = batch.next_offset
         if state.error is not None:
-            self.positions.to_back(state)
             error = copy.copy(state.error)
             if not isinstance(error, _STANDING):  # said once; it may be over by the next fetch
                 state.error = None
                 self.freed = True
             raise error
         return None
+
+    def _decode(self, state: PartitionState, batch: RawBatch, heavy: Decoding | None) -> Records | None:
+        """A batch's records; `None` where they would take too long: then `heavy` does it."""
+        if heavy is not None and heavy.of(batch, state.handed, self.views):
+            if heavy.done:
+                return heavy.result()
+            self.heavy = heavy
+            return None
+        if decoding_time(batch) > LONGEST_DECODING:
+            self.heavy = Decoding(
+                batch,
+                state.tp,
+                state.handed,
+                views=self.views,
+                check_crcs=self._check_crcs,
+                max_decompressed=self._max_decompressed,
+            )
+            return None
+        topic, partition = state.tp
+        records = decode(
+            batch,
+            topic,
+            partition,
+            from_offset=state.handed,
+            check_crcs=self._check_crcs,
+            max_decompressed=self._max_decompressed,
+            views=self.views,
+        )
+        return cast("Records", records)  # nobody looks at keys and values before the application does
+
+    def _freed(self, state: PartitionState, size: int) -> None:
+        state.buffered -= size
+        if state.buffered < self._low_water:
+            self.freed = True
 
     def _begin(self, state: PartitionState, what: Held) -> Cursor:
         state.open = True
@@ -412,8 +481,7 @@ class Consumption:
         rest = cursor.cut()
         self._settle(cursor)
         if rest.records:
-            cursor.state.held = rest
-            cursor.state.buffered += rest.batch_size
+            cursor.state.keep(rest)
         if cursor.state.handed > cursor.state.consumed:
             self._in_hand.append(cursor.state)
         self._end()

@@ -22,6 +22,16 @@ NAMES_ONLY = 12
 IMPATIENCE = 10.0
 """Seconds for which a partition without a server keeps the other polls short: longer than a failover takes."""
 
+
+def low_water(config: ConsumerConfig) -> int:
+    """Bytes of a partition below which more of it is fetched.
+
+    Half a fetch: while the application works on one half the next fetch is under way, and since partitions take turns
+    they come to it at about the same time, so that one request asks for all of them.
+    """
+    return max(config.max_partition_fetch_bytes // 2, 1)
+
+
 Sources = Mapping[int, Sequence[PartitionState]]
 """The partitions to fetch, by the broker to ask."""
 
@@ -77,7 +87,7 @@ class Planner:
         room = self._room(node, sources)
         if not room:
             return None
-        limit = self._config.max_partition_fetch_bytes
+        full = low_water(self._config)
         wanted: list[PartitionState] = []
         complete, rack = True, self._config.client_rack or ""
         for state in sources.get(node, ()):
@@ -89,7 +99,7 @@ class Planner:
                 or state.held_off(node, now)
             ):
                 continue
-            if state.buffered >= limit:
+            if state.buffered >= full:
                 complete = False
                 continue
             if rack and stays_with(node, state, now):

@@ -26,6 +26,9 @@ EARLIEST = -2
 
 _versions = count()
 
+Line = dict["PartitionState", None]
+"""The partitions that have something to hand out, a record or an error, in the order of their turns."""
+
 
 class Held:
     """Decoded records to be handed out, the offset behind them, their batch's bytes, and how many are deserialised."""
@@ -74,13 +77,14 @@ class PartitionState:
     """
 
     __slots__ = (
+        "_error",
+        "_line",
         "barred",
         "buffer",
         "buffered",
         "committed",
         "consumed",
         "epochs",
-        "error",
         "fed",
         "fetch_at",
         "former",
@@ -105,8 +109,9 @@ class PartitionState:
         "version",
     )
 
-    def __init__(self, tp: TopicPartition, topic: TopicInfo | None = None) -> None:
+    def __init__(self, tp: TopicPartition, topic: TopicInfo | None = None, line: Line | None = None) -> None:
         self.tp = tp
+        self._line: Line = {} if line is None else line
         self.topic_id = NO_TOPIC_ID if topic is None else topic.topic_id
         self.fetch_at: int | None = None
         self.handed = -1
@@ -116,7 +121,7 @@ class PartitionState:
         self.buffer: deque[RawBatch] = deque()
         self.buffered = 0
         self.held: Held | None = None
-        self.error: KafkaError | None = None
+        self._error: KafkaError | None = None
         self.open = False
         self.paused = False
         self.barred = False
@@ -200,7 +205,8 @@ class PartitionState:
         self.outdate()
         self.buffer.clear()
         self.buffered = 0
-        self.held = self.error = None
+        self.held = self._error = None
+        self._line.pop(self, None)
         if self.fetch_at is not None:
             self.fetch_at = self.handed
 
@@ -208,17 +214,29 @@ class PartitionState:
         """Answers under way become stale."""
         self.version = next(_versions)
 
+    @property
+    def error(self) -> KafkaError | None:
+        return self._error
+
+    @error.setter
+    def error(self, error: KafkaError | None) -> None:
+        self._error = error
+        if error is not None:
+            self._line[self] = None
+
+    def keep(self, held: Held) -> None:
+        """Decoded records of an earlier batch than those in the buffer are to be handed out first."""
+        self.held = held
+        self.buffered += held.batch_size
+        self._line[self] = None
+
     def push(self, batch: RawBatch) -> None:
+        self._line[self] = None
         self.buffer.append(batch)
         self.buffered += batch.size
         if self.fetch_at is not None:
             self.epochs.begin(self.fetch_at, batch.leader_epoch, self.consumed)
         self.fetch_at = batch.next_offset
-
-    def pop(self) -> RawBatch:
-        batch = self.buffer.popleft()
-        self.buffered -= batch.size
-        return batch
 
     def hold_off(self, node: int, until: float) -> None:
         """Do not fetch from this broker before `until`; another one that takes over may be asked at once."""
@@ -236,13 +254,18 @@ class PartitionState:
 
 
 class Positions:
-    """The assigned partitions, in the order in which they take turns.
+    """The assigned partitions.
+
+    Attributes:
+        line: those that may have something to hand out, first the one whose turn it is: a thousand partitions with
+            nothing cost nothing.
 
     Args:
         topic: the description of a topic as it is known now, if it is.
     """
 
     def __init__(self, topic: Callable[[str], TopicInfo | None] = lambda _: None) -> None:
+        self.line: Line = {}
         self._states: dict[TopicPartition, PartitionState] = {}
         self._topic = topic
 
@@ -270,7 +293,7 @@ class Positions:
     def add(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in sorted(partitions):
             if tp not in self._states:
-                self._states[tp] = PartitionState(tp, self._topic(tp[0]))
+                self._states[tp] = PartitionState(tp, self._topic(tp[0]), self.line)
 
     def put_back(self, state: PartitionState) -> None:
         """A partition that was removed goes on as it was."""
@@ -292,7 +315,7 @@ class Positions:
 
     def begin_again(self, state: PartitionState, topic: TopicInfo) -> None:
         """The topic of a partition is another one of the same name: nothing that was known of it holds."""
-        fresh = PartitionState(state.tp, topic)
+        fresh = PartitionState(state.tp, topic, self.line)
         fresh.paused, fresh.barred = state.paused, state.barred
         fresh.reborn, fresh.former = True, state.committed or state.former
         state.drop()
@@ -300,9 +323,10 @@ class Positions:
         self._states[state.tp] = fresh
 
     def to_back(self, state: PartitionState) -> None:
-        """Let the other partitions take their turn first."""
-        if self._states.pop(state.tp, None) is not None:
-            self._states[state.tp] = state
+        """The partition has had its turn: let the others take theirs first."""
+        self.line.pop(state, None)
+        if state.buffer or state.held is not None or state.error is not None:
+            self.line[state] = None
 
     def partitions(self) -> frozenset[TopicPartition]:
         return frozenset(self._states)

@@ -28,7 +28,7 @@ OVERDUE = 1.0
 class _Waiter:
     """A request on its way: whoever waits for its answer, when it was sent, and what had come in until then."""
 
-    answer: asyncio.Future[bytearray]
+    answer: asyncio.Future[memoryview]
     sent: float
     heard: int
 
@@ -99,7 +99,7 @@ class Connection:
             self.close(BrokerUnreachableError(f"{what}; the connection was closed.", address=self.address))
             raise ProtocolError(f"{what}: {error}") from None
 
-    async def exchange(self, request: Request[Any], version: int, timeout: float) -> bytearray:
+    async def exchange(self, request: Request[Any], version: int, timeout: float) -> memoryview:
         """As `request`, but return the answer's whole frame undecoded.
 
         Out of time, it closes the connection if it has waited for `OVERDUE` seconds itself, or if someone else gave up
@@ -143,7 +143,7 @@ class Connection:
         if self._transport is not None:
             await self._protocol.closed.wait()
 
-    def _take_frame(self, frame: bytearray) -> None:
+    def _take_frame(self, frame: memoryview) -> None:
         try:
             correlation_id = response_correlation_id(frame)
         except ProtocolError as error:

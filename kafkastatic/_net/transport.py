@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from kafkastatic._net.buffers import Buffers
 from kafkastatic._protocol.framing import frame_length
 from kafkastatic.errors import ProtocolError
 
@@ -26,11 +27,12 @@ class FrameProtocol(asyncio.BufferedProtocol):
         received: how many bytes have come in.
     """
 
-    def __init__(self, on_frame: Callable[[bytearray], None], on_lost: Callable[[Exception | None], None]) -> None:
+    def __init__(self, on_frame: Callable[[memoryview], None], on_lost: Callable[[Exception | None], None]) -> None:
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._prefix = bytearray(PREFIX_BYTES)
-        self._body: bytearray | None = None
+        self._body: memoryview | None = None
+        self._buffers = Buffers()
         self._room = memoryview(self._prefix)
         self._filled = 0
         self._transport: asyncio.BaseTransport | None = None
@@ -53,7 +55,7 @@ class FrameProtocol(asyncio.BufferedProtocol):
         body, self._body = self._body, None
         if body is not None:
             self._room = memoryview(self._prefix)
-            self._on_frame(body)
+            self._on_frame(body)  # and forget it: its buffer is used again when nobody has it
             return
         try:
             length = frame_length(self._prefix)
@@ -61,10 +63,9 @@ class FrameProtocol(asyncio.BufferedProtocol):
             self._give_up(error)
             return
         if length == 0:  # there is no buffer to read nothing into
-            self._on_frame(bytearray())
+            self._on_frame(memoryview(b""))
             return
-        self._body = bytearray(length)
-        self._room = memoryview(self._body)
+        self._body = self._room = self._buffers.take(length)
 
     def eof_received(self) -> bool:
         return False  # close

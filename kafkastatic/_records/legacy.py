@@ -15,8 +15,8 @@ import struct
 import zlib
 from typing import Final, NamedTuple
 
+from kafkastatic._records.chosen import ConsumerRecord
 from kafkastatic._records.compression import LZ4, ZSTD, Data, decompress
-from kafkastatic._records.record import ConsumerRecord
 
 LEGACY_HEADER: Final = struct.Struct(">qiIbb")
 SMALLEST: Final = 26

@@ -1,8 +1,15 @@
-"""The records of one batch, in plain Python: the twin of a compiled function with the same face."""
+"""The records of one batch, in plain Python: the twin of `_compiled.pyx`, which has the same faces."""
 
 from __future__ import annotations
 
-from kafkastatic._records.record import ConsumerRecord
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from kafkastatic._records.record import ConsumerRecord, RecordView
+
+_MAX_INT64: Final = 2**63 - 1
+
+R = TypeVar("R")
 
 
 def decode_records(
@@ -27,8 +34,11 @@ def decode_records(
     """
     try:
         # One copy here, because a slice of bytes costs a third of bytes(a slice of a view), and there are two a record.
+        octets = bytes(data)
         return _decode(
-            bytes(data),
+            ConsumerRecord,
+            octets,
+            octets,
             topic,
             partition,
             count,
@@ -42,8 +52,8 @@ def decode_records(
         raise ValueError("the records end in the middle of one") from None
 
 
-def _decode(
-    data: bytes,
+def decode_views(
+    data: bytes | bytearray | memoryview,
     topic: str,
     partition: int,
     count: int,
@@ -52,7 +62,60 @@ def _decode(
     append_timestamp: int | None,
     leader_epoch: int,
     from_offset: int,
-) -> list[ConsumerRecord[bytes, bytes]]:
+) -> list[RecordView]:
+    """The same, but keys and values are views of `data`, which must not change for as long as one of them lives.
+
+    All records are checked here, so nothing can fail later. The compiled twin makes keys, values and headers when they
+    are read; this one makes them at once.
+    """
+    try:
+        return _decode(
+            RecordView,
+            bytes(data),
+            memoryview(data),
+            topic,
+            partition,
+            count,
+            base_offset,
+            base_timestamp,
+            append_timestamp,
+            leader_epoch,
+            from_offset,
+        )
+    except IndexError:
+        raise ValueError("the records end in the middle of one") from None
+
+
+def view_of(record: ConsumerRecord[bytes, bytes]) -> RecordView:
+    """A record of an old message format, which has no headers, with views of its bytes."""
+    return RecordView(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.timestamp_type,
+        None if record.key is None else memoryview(record.key),
+        None if record.value is None else memoryview(record.value),
+        (),
+        record.leader_epoch,
+        record.serialized_key_size,
+        record.serialized_value_size,
+    )
+
+
+def _decode(
+    make: Callable[..., R],
+    data: bytes,
+    contents: bytes | memoryview,
+    topic: str,
+    partition: int,
+    count: int,
+    base_offset: int,
+    base_timestamp: int,
+    append_timestamp: int | None,
+    leader_epoch: int,
+    from_offset: int,
+) -> list[R]:
     # Varints of one and two bytes are read in line: a call costs as much as the rest of a field.
     # Bounds: reading a byte past the end raises IndexError, and whatever a forged length slices or jumps over
     # is caught where the record must end exactly at the length that it began with.
@@ -61,7 +124,8 @@ def _decode(
     last = -1
     timestamp_type = 0 if append_timestamp is None else 1
     first = from_offset - base_offset
-    records: list[ConsumerRecord[bytes, bytes]] = []
+    wraps = not -(2**62) < base_timestamp < 2**62  # then even a short time behind it may
+    records: list[R] = []
     append = records.append
     for _ in range(count):
         n = data[pos]
@@ -80,8 +144,14 @@ def _decode(
         if timestamp > 127:
             b = data[pos]
             pos += 1
-            timestamp, pos = (timestamp & 127 | b << 7, pos) if b < 128 else _varint(data, pos - 2, 10)
+            if b < 128:
+                timestamp = timestamp & 127 | b << 7
+            else:
+                timestamp, pos = _varint(data, pos - 2, 10)
+                wraps = wraps or timestamp >> 62
         timestamp = base_timestamp + ((timestamp >> 1) ^ -(timestamp & 1))
+        if wraps:  # as Java's sum of two longs
+            timestamp = (timestamp + 2**63) % 2**64 - 2**63
 
         n = data[pos]
         pos += 1
@@ -108,7 +178,7 @@ def _decode(
             key_size = -1
         else:
             key_size = n >> 1
-            key = data[pos : pos + key_size]
+            key = contents[pos : pos + key_size]
             pos += key_size
 
         n = data[pos]
@@ -122,7 +192,7 @@ def _decode(
             value_size = -1
         else:
             value_size = n >> 1
-            value = data[pos : pos + value_size]
+            value = contents[pos : pos + value_size]
             pos += value_size
 
         n = data[pos]
@@ -134,7 +204,7 @@ def _decode(
         if pos != end:
             raise ValueError("a record's length and its contents disagree")
         append(
-            ConsumerRecord(
+            make(
                 topic,
                 partition,
                 base_offset + delta,
@@ -150,6 +220,8 @@ def _decode(
         )
     if pos != size:
         raise ValueError(f"bytes are left behind {count} records")
+    if base_offset + last > _MAX_INT64:
+        raise ValueError("a record's offset is out of range")
     return records
 
 
@@ -182,7 +254,7 @@ def _headers(data: bytes, pos: int) -> tuple[tuple[tuple[str, bytes | None], ...
             n, pos = _varint(data, pos - 1, 5)
         if n & 1:
             raise ValueError("a header's name is null")
-        name = data[pos : pos + (n >> 1)].decode("utf-8", "replace")  # as Java does; a strict decoder would stop here
+        name = data[pos : pos + (n >> 1)].decode("utf-8", "replace")  # as Java does; a strict one would stop here
         pos += n >> 1
         n = data[pos]
         pos += 1
@@ -193,4 +265,6 @@ def _headers(data: bytes, pos: int) -> tuple[tuple[tuple[str, bytes | None], ...
         else:
             headers.append((name, data[pos : pos + (n >> 1)]))
             pos += n >> 1
+    if pos > len(data):
+        raise IndexError
     return tuple(headers), pos

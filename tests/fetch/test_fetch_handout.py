@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from kafkastatic._drivers.handout import Deserializer, Deserializers, HandOut
+from kafkastatic._drivers.deserializers import Deserializer, Deserializers
+from kafkastatic._drivers.handout import PORTION, HandOut
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import CorruptRecordError, DeserializationError, IllegalStateError
@@ -480,3 +481,101 @@ async def test_a_stop_while_deserializing() -> None:
 
     assert await ask is None
     assert source.consumed_offsets() == {A: 0}
+
+
+# ── one record, at once ──
+
+
+async def opened(*batches: bytes, value: Deserializer | None = None) -> Reader:
+    """A reader that was handed the first record."""
+    reader = Reader(consumption(a=0), value)
+    push(reader.source.positions[A], *batches)
+    await reader.one()
+    return reader
+
+
+async def test_what_is_being_handed_out_goes_on_at_once() -> None:
+    """To its end; whoever takes a record so has said that the one before is consumed."""
+    reader = await opened(batch(0, 3), batch(3, 1))
+    taken = [reader.hand_out.at_once() for _ in range(3)]
+
+    assert [record.offset for record in taken if record is not None] == [1, 2]
+    assert taken[2] is None
+    assert reader.asked == 1
+    assert reader.source.consumed_offsets() == {A: 2}
+    assert await reader.one() == b"3"
+
+
+async def test_now_and_then_the_clock_is_looked_at() -> None:
+    """An application that never waits gives the others their turn through a whole ask."""
+    reader = await opened(batch(0, 3 * PORTION))
+    counts: list[int] = []
+    while len(counts) < 2:
+        counts.append(0)
+        while reader.hand_out.at_once() is not None:
+            counts[-1] += 1
+        await reader.one()
+
+    assert counts == [PORTION, PORTION]
+
+
+async def test_at_once_raises_what_ended_the_consumer() -> None:
+    reader = await opened(batch(0, 3))
+    reader.ended = IllegalStateError("over")
+    with pytest.raises(IllegalStateError, match="over"):
+        reader.hand_out.at_once()
+
+
+async def test_whatever_has_more_to_be_told_is_no_matter_of_once() -> None:
+    """A list in hand, lazy records, a handler's records, records that are not deserialised, and another task's ask."""
+    reader = await opened(batch(0, 9))
+    await reader.many(2)
+    assert reader.hand_out.at_once() is None
+    await reader.one()
+    assert reader.hand_out.at_once() is not None
+    reader.source.ask()
+    reader.source.show_views(True)
+    assert reader.hand_out.at_once() is None
+
+    handler = await opened(batch(0, 9))
+    handler.source.begin_handling()
+    handler.source.next()
+    assert handler.hand_out.at_once() is None
+
+    gate = Gate()
+    slow = Reader(consumption(a=0), gate)
+    push(slow.source.positions[A], batch(0, 2))
+    ask = asyncio.create_task(slow.one())
+    await gate.entered.get()
+    assert slow.hand_out.at_once() is None
+    await cancelled(ask)
+    assert slow.hand_out.at_once() is None
+
+
+# ── turns for others ──
+
+
+class Ticking(Runtime):
+    """Every look at the clock finds that 10 ms have passed."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        self.time += 0.01
+        return self.time
+
+
+async def test_a_long_conversion_gives_others_their_turn() -> None:
+    source = consumption(a=0)
+    hand_out = HandOut(
+        source, Ticking(), Deserializers(None, int), check=lambda: None, asked=lambda: None, emptied=lambda: None
+    )
+    push(source.positions[A], batch(0, 450))
+    turns = 0
+    ask = asyncio.create_task(hand_out.next())
+    while not ask.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert turns >= 5  # one before, one for every hundred records

@@ -174,6 +174,25 @@ class Interleavings(RuleBasedStateMachine):
             self.expected[taken[0]].consumed = taken[1]  # the step says that what came before is done
 
     @rule()
+    def one_at_once(self) -> None:
+        """`getone()` where the next record is there: nobody is asked."""
+        cursor = self.source.cursor
+        record = next(cursor.iterator, None) if cursor is not None and self.source.simple else None
+        if cursor is not None and record is not None:
+            self.deliver(cursor.state.tp, record.offset)
+            self.expected[cursor.state.tp].consumed = record.offset
+
+    @rule(views=st.booleans())
+    def show_views(self, views: bool) -> None:
+        """Another kind of records: what is decoded is fetched again, what could not be deserialised tried again."""
+        self.source.ask()
+        self.consume_all()
+        self.source.show_views(views)
+        for tp, expected in self.expected.items():
+            if self.source.positions[tp].error is None:
+                expected.bad = None
+
+    @rule()
     def leave_loop(self) -> None:
         self.loop = None
 
