@@ -7,12 +7,12 @@
 The environment variable `KAFKASTATIC_IMPL` set to `plain` chooses plain Python although something quicker is there; set
 to `compiled` it makes the import fail (`ImportError`) where the compiled modules are missing.
 
-`KAFKASTATIC_CODECS` set to `base` leaves out what the extra `fast` has installed.
+With the extra `fast`, `KAFKASTATIC_CODECS` set to `base` chooses the codecs that are used without it.
 
 Attributes:
+    gzip, lz4, snappy, zstd: what decompresses batches: for gzip "isal" where the extra `fast` has brought it, "cramjam"
+        for all others.
     records: what decodes records: "compiled", or "plain" where the installation had no compiler.
-    gzip: what decompresses gzip: "isal" with the extra `fast`, else "cramjam". The other codecs are cramjam's; the
-        blocks of LZ4 frames are taken from it one by one.
 """
 
 from __future__ import annotations
@@ -24,5 +24,8 @@ from kafkastatic._records.compression.gzip import IMPLEMENTATION
 
 records: Final[Literal["compiled", "plain"]] = RECORDS
 gzip: Final[Literal["isal", "cramjam"]] = IMPLEMENTATION
+lz4: Final = "cramjam"
+snappy: Final = "cramjam"
+zstd: Final = "cramjam"
 
-__all__ = ["gzip", "records"]
+__all__ = ["gzip", "lz4", "records", "snappy", "zstd"]

@@ -287,15 +287,13 @@ def _decode(
     body = batch.data[HEADER.size :]
     if not batch.codec or not len(body):
         return _records(batch, body, topic, partition, from_offset, views)
-    if views:  # of what comes out, which is theirs
-        plain = decompress(batch.codec, body, max_decompressed, vouched=check_crcs)
-        return _records(batch, plain, topic, partition, from_offset, views)
-    scratch = borrow()
-    try:  # the records have copies of what they need
+    scratch = None if views else borrow()  # views are of what comes out, records have copies of what they need
+    try:
         plain = decompress(batch.codec, body, max_decompressed, vouched=check_crcs, scratch=scratch)
         return _records(batch, plain, topic, partition, from_offset, views)
     finally:
-        give_back(scratch)
+        if scratch is not None:
+            give_back(scratch)
 
 
 def _records(

@@ -411,8 +411,10 @@ def test_an_estimate_believes_in_no_more_than_the_default_limit(codec: int, forg
     assert estimate(codec, forged) <= DEFAULT_LIMIT / 0.05e9
 
 
-def test_what_is_not_compressed_takes_no_time() -> None:
-    assert estimate(0, TEXT) == 0
+@pytest.mark.parametrize("codec", [0, 5, 7])
+def test_what_is_not_decompressed_takes_no_time(codec: int) -> None:
+    """Not compressed, or by a codec that does not exist."""
+    assert estimate(codec, TEXT) == 0
 
 
 @pytest.mark.parametrize(("setting", "chosen"), [(None, "isal"), ("base", "cramjam")])
@@ -421,9 +423,9 @@ def test_the_base_codecs_can_be_chosen(setting: str | None, chosen: str) -> None
     environment = {name: value for name, value in os.environ.items() if name != "KAFKASTATIC_CODECS"}
     if setting:
         environment["KAFKASTATIC_CODECS"] = setting
-    program = "from kafkastatic._records.compression import gzip; print(gzip.IMPLEMENTATION)"
+    program = "from kafkastatic import impl; print(impl.gzip, impl.lz4, impl.snappy, impl.zstd)"
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == chosen
+    assert run.stdout.split() == [chosen, "cramjam", "cramjam", "cramjam"]
 
 
 def test_codecs_are_imported_when_they_are_needed() -> None:
