@@ -29,7 +29,7 @@ from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.handout import PORTION
 from kafkastatic._fetch.positions import EARLIEST, LATEST
 from kafkastatic._group import member as m
-from kafkastatic._records import ConsumerRecord
+from kafkastatic._records import ConsumerRecord, RecordView
 from kafkastatic._runtime import Runtime
 from kafkastatic.batch import Batch, LazyBatch
 from kafkastatic.config import ConsumerConfig, ConsumerOptions
@@ -357,7 +357,9 @@ class Consumer(Generic[K, V]):
 
     # ── offsets of the group ──
 
-    async def commit(self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None = None) -> None:
+    async def commit(
+        self, offsets: ConsumerRecord[K, V] | RecordView | Mapping[TopicPartition, Offset] | None = None
+    ) -> None:
         """Commit offsets: those given, those up to and with one record, or of everything handed out.
 
         Raises:
@@ -368,7 +370,7 @@ class Consumer(Generic[K, V]):
         client = self._client
         self._need_group("commit")
         wanted = self._offsets_to_commit(offsets)
-        if isinstance(offsets, ConsumerRecord) and client.worker is not None and client.worker.by_key:
+        if isinstance(offsets, (ConsumerRecord, RecordView)) and client.worker is not None and client.worker.by_key:
             raise IllegalStateError(
                 "By key, commit(record) covers records before it that are not done.",
                 remedy="Use commit(), which covers what is done without a gap, or enable_auto_commit.",
@@ -396,11 +398,11 @@ class Consumer(Generic[K, V]):
                 await anyio.sleep_forever()
 
     def _offsets_to_commit(
-        self, offsets: ConsumerRecord[K, V] | Mapping[TopicPartition, Offset] | None
+        self, offsets: ConsumerRecord[K, V] | RecordView | Mapping[TopicPartition, Offset] | None
     ) -> dict[TopicPartition, OffsetAndMetadata]:
         if offsets is None:
             return self._client.positions.with_epochs(self._client.consumption.handed_offsets())
-        if isinstance(offsets, ConsumerRecord):
+        if isinstance(offsets, (ConsumerRecord, RecordView)):
             return {offsets.tp: OffsetAndMetadata(offsets.offset + 1, "", offsets.leader_epoch)}
         return {TopicPartition(*tp): _offset(value) for tp, value in offsets.items()}
 

@@ -8,7 +8,6 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from kafkastatic import Consumer, TopicPartition
-from kafkastatic.errors import ConfigError
 from tests.support.raw_peer import RawPeer
 from tests.support.scenes import foreign_read, recorded, running, write
 
@@ -96,11 +95,3 @@ async def test_lazy_batches_are_what_a_foreign_client_reads(kafka, topic, codec:
 
     theirs = await foreign_read(kafka.bootstrap, name)
     assert found == [(r.offset, r.key, r.value, list(r.headers), r.timestamp) for r in theirs]
-
-
-@pytest.mark.asyncio
-async def test_lazy_batches_go_with_no_deserializer(kafka, topic) -> None:
-    name = await topic()
-    async with Consumer(name, bootstrap_servers=kafka.bootstrap, value_deserializer=int) as consumer:
-        with pytest.raises(ConfigError, match="deserializers"):
-            await anext(consumer.batches(lazy=True))
