@@ -168,9 +168,10 @@ class ClusterSnapshot(Value):
 
     def leader(self, tp: TopicPartition) -> PartitionInfo | None:
         """The partition's description when it has a leader, else `None`."""
-        topic = self.topics.get(tp.topic)
-        info = topic.partitions.get(tp.partition) if topic else None
-        return info if info and info.leader >= 0 else None
+        name, index = tp
+        topic = self.topics.get(name)
+        info = None if topic is None else topic.partitions.get(index)
+        return None if info is None or info.leader < 0 else info
 
 
 class MemberSubscription(Value):

@@ -37,8 +37,10 @@ _CONSUMER = -1
 
 def in_doubt(state: PartitionState, snapshot: ClusterSnapshot) -> bool:
     """Whether the partition's leader has to be asked before anything more is fetched from it."""
+    if state.fetch_at is None:
+        return False
     info = snapshot.leader(state.tp)
-    if info is None or state.fetch_at is None or info.leader_epoch <= state.proven:
+    if info is None or info.leader_epoch <= state.proven:
         return False
     return 0 <= state.epochs.before(state.fetch_at) < info.leader_epoch
 
