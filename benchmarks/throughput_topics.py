@@ -105,7 +105,9 @@ def _compress(codec: str, body: bytes) -> bytes:
         compressor = cramjam.zstd.Compressor(3)
         compressor.compress(body)
         return bytes(compressor.finish())
-    return compress(CODECS.index(codec), body, xerial=False)
+    if codec == "snappy":
+        return bytes(cramjam.snappy.compress_raw(body))
+    return compress(CODECS.index(codec), body)
 
 
 def _batch(records: list[Record], codec: str) -> bytes:

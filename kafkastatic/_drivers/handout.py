@@ -21,7 +21,10 @@ LONGEST_RUN = 0.005
 """Seconds that handing out may go on without a turn for other tasks."""
 
 PORTION = 1000
-"""Records that may be handed out without a look at the clock."""
+"""Records that iteration may take without a look at the clock."""
+
+AT_ONCE = 250
+"""Records that `getone` may: it takes longer over each."""
 
 
 class HandOut:
@@ -122,7 +125,7 @@ class HandOut:
         """
         cursor = self._consumption.cursor
         self._quick += 1
-        if cursor is None or self.busy or self._quick > PORTION or not self._consumption.simple:
+        if cursor is None or self.busy or self._quick > AT_ONCE or not self._consumption.simple:
             return None
         if self._deserializers and cursor.converted < cursor.size:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kafkastatic._drivers.deserializers import Deserializer, Deserializers
-from kafkastatic._drivers.handout import PORTION, HandOut
+from kafkastatic._drivers.handout import AT_ONCE, HandOut
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import CorruptRecordError, DeserializationError, IllegalStateError
@@ -508,7 +508,7 @@ async def test_what_is_being_handed_out_goes_on_at_once() -> None:
 
 async def test_now_and_then_the_clock_is_looked_at() -> None:
     """An application that never waits gives the others their turn through a whole ask."""
-    reader = await opened(batch(0, 3 * PORTION))
+    reader = await opened(batch(0, 3 * AT_ONCE))
     counts: list[int] = []
     while len(counts) < 2:
         counts.append(0)
@@ -516,7 +516,7 @@ async def test_now_and_then_the_clock_is_looked_at() -> None:
             counts[-1] += 1
         await reader.one()
 
-    assert counts == [PORTION, PORTION]
+    assert counts == [AT_ONCE, AT_ONCE]
 
 
 async def test_at_once_raises_what_ended_the_consumer() -> None:
