@@ -268,6 +268,7 @@ class Client:
         self.worker = self.assignment.worker = worker
         self.polls.oldest = worker.oldest
         self.consumption.begin_handling()
+        self.fetch.wake()
         self._asked()
         try:
             yield

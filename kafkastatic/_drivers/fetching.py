@@ -109,6 +109,7 @@ class FetchDriver:
                         while plan is not None and not plan.complete:
                             await wake.wait()
                             wake, sources, plan = self._look(node_id)
+                    wake, sources, plan = self._look(node_id)  # a seek may have come with the end of the pause
                 if node_id not in sources:
                     return
                 if plan is None:
@@ -158,8 +159,9 @@ class FetchDriver:
         self._log.warning("fetch_failed", broker=ask.node, error=str(error))
         outcome = self._planner.no_answer(ask, self._runtime.now())
         if not error.retriable:
-            for asked in ask.asked.values():
-                asked.state.error = error
+            for tp, asked in ask.asked.items():
+                if self._positions.get(tp) is asked.state:
+                    asked.state.error = error
         self._follow(outcome)
 
     def _follow(self, outcome: Outcome) -> None:

@@ -64,6 +64,8 @@ class Handling:
         threads: int,
         write: Write,
     ) -> None:
+        if _makes_generators(handler):
+            raise ConfigError("The handler is a generator function: calling it does nothing.", remedy="Do not yield.")
         self.in_threads = not _is_async(handler)
         self._handler = handler
         self._retry = on_error if isinstance(on_error, Retry) else None
@@ -160,9 +162,18 @@ async def _meant(error: BaseException) -> Exception:
 
 
 def _is_async(handler: Handler) -> bool:
+    return any(map(inspect.iscoroutinefunction, _functions(handler)))
+
+
+def _makes_generators(handler: Handler) -> bool:
+    return any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in _functions(handler))
+
+
+def _functions(handler: Handler) -> tuple[object, object]:
+    """What a handler is made of that can tell what calling it makes."""
     while isinstance(handler, functools.partial):
         handler = handler.func
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+    return handler, getattr(handler, "__call__", None)  # noqa: B004
 
 
 def _named(record: Record, error: Exception, what: str) -> RecordError:

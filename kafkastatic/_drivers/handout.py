@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Container, Iterator
 
@@ -59,7 +61,7 @@ class HandOut:
         self.busy = False
         self._ran = 0.0  # when other tasks last had their turn
         self._quick = 0  # how many records were handed out at once since
-        self._thread: anyio.CapacityLimiter | None = None
+        self._decoding = False
 
     def arrived(self) -> None:
         """Something changed that an ask may wait for: records, an error, the end."""
@@ -149,11 +151,27 @@ class HandOut:
         self._ran = self._runtime.now()
 
     async def _decode(self, heavy: Decoding) -> None:
-        """Decode a batch in a worker thread. A cancelled ask leaves it at work, and the next one waits for it."""
-        if self._thread is None:
-            self._thread = anyio.CapacityLimiter(1)
-        await self._runtime.run_in_thread(heavy, limiter=self._thread)
-        self._ran = self._runtime.now()
+        """Have a batch decoded by a thread, and wait until that, or anything else, has arrived.
+
+        One thread at a time: where an earlier ask was cancelled, or something else came first, it is still at work.
+        """
+        if not self._decoding:
+            loop = asyncio.get_running_loop()
+
+            def work() -> None:
+                try:
+                    heavy()
+                finally:
+                    with contextlib.suppress(RuntimeError):  # the loop is closed
+                        loop.call_soon_threadsafe(self._decoded)
+
+            self._decoding = True
+            self._runtime.start_thread(work, "kafkastatic:decode")
+        await self._wait(math.inf)
+
+    def _decoded(self) -> None:
+        self._decoding = False
+        self.arrived()
 
     def take(
         self, cursor: Cursor, limit: int, only: Container[TopicPartition] | None
@@ -163,12 +181,12 @@ class HandOut:
         With deserialisers it is the cursor's only, for they may have to be awaited. What cannot be delivered is met
         by the next ask.
         """
-        consumption = self._consumption
+        consumption, until = self._consumption, self._runtime.now() + LONGEST_RUN
         while True:
             tp, records = cursor.state.tp, consumption.take(cursor, limit)
             limit -= len(records)
             yield tp, records
-            if not limit or self._deserializers:
+            if not limit or self._deserializers or self._runtime.now() > until:
                 return
             try:
                 more = self._next(only)

@@ -103,7 +103,7 @@ class Answers:
         if answer.error_code != codes.NONE:
             return self._refused(ask, answer.error_code, now)
         outcome = Outcome(brokers=[Broker(b.node_id, b.host, b.port, b.rack) for b in answer.node_endpoints])
-        kept = self._memory.add(sum(len(p.records or b"") for topic in answer.responses for p in topic.partitions))
+        kept = self._memory.add(_size(answer))
         later = cache(lambda: now + self._backoff(ask.node))  # one step of the backoff for all partitions of an answer
         for topic in answer.responses:
             name = topic.topic or ask.names.get(topic.topic_id, "")
@@ -232,3 +232,9 @@ class Answers:
                 state.push(batch)
                 self._fed += 1
                 state.fed = self._fed
+
+
+def _size(answer: FetchResponse) -> int:
+    """Bytes of the buffers that an answer's records are views of."""
+    views = (data.records for topic in answer.responses for data in topic.partitions if data.records is not None)
+    return sum({id(view.obj): memoryview(view.obj).nbytes for view in views}.values())

@@ -28,6 +28,9 @@ _STANDING = (RecordError, NoOffsetForPartitionError, OffsetOutOfRangeError)
 LONGEST_DECODING = 0.005
 """Seconds for which decoding a batch may hold the event loop."""
 
+PORTION = 5_000
+"""Records that a handler is given at a time."""
+
 MOST = 2**63
 """A low water that nothing reaches: every batch that is handed out makes room."""
 
@@ -181,10 +184,18 @@ class Consumption:
         return records
 
     def give_out(self, cursor: Cursor) -> Held:
-        """All of a cursor's records for a handler, none of them begun; `end_handling` takes back what is not done."""
+        """A cursor's records for a handler, none of them begun; `end_handling` takes back what is not done.
+
+        Of very many the first: whoever gets them must not have to look at all of them at once.
+        """
         held = cursor.cut()
         self._end()
         cursor.state.open = True
+        if len(held.records) > PORTION:
+            rest = Held(held.records[PORTION:], held.next_offset, held.batch_size)
+            cursor.state.keep(rest)
+            del held.records[PORTION:]
+            held.next_offset = held.records[-1].offset + 1
         return held
 
     def begin_handling(self) -> None:
@@ -209,6 +220,7 @@ class Consumption:
         for state in self.positions:
             if state.held is not None and which(state.held):
                 state.return_to(state.handed)
+                self.freed = True
 
     def end_handling(self) -> None:
         """Whatever was given out and is not done is handed out again."""
@@ -281,7 +293,8 @@ class Consumption:
 
     def _freed(self, state: PartitionState, size: int) -> None:
         state.buffered -= size
-        if state.buffered < self._low_water:
+        if state.buffered < self._low_water or self.positions.full:
+            self.positions.full = False
             self.freed = True
 
     def _begin(self, state: PartitionState, what: Held) -> Cursor:

@@ -6,12 +6,11 @@ from typing import cast
 
 from kafkastatic._fetch.positions import Records
 from kafkastatic._records import RawBatch, decode
-from kafkastatic.errors import KafkaError
 from kafkastatic.types import TopicPartition
 
 
 class Decoding:
-    """What becomes of one batch. Calling it does the work, in any thread, once: it is told by nobody and tells nobody.
+    """What becomes of one batch. Calling it does the work, in any thread.
 
     Attributes:
         batch: what is decoded.
@@ -49,11 +48,9 @@ class Decoding:
         self._check_crcs = check_crcs
         self._max_decompressed = max_decompressed
         self._records: Records = []
-        self._error: KafkaError | None = None
+        self._error: Exception | None = None
 
     def __call__(self) -> None:
-        if self.done:  # by a thread whose caller did not wait for it
-            return
         topic, partition = self._tp
         try:
             records = decode(
@@ -66,7 +63,7 @@ class Decoding:
                 views=self.views,
             )
             self._records = cast("Records", records)
-        except KafkaError as error:
+        except Exception as error:
             self._error = error
         self.done = True
 
@@ -78,7 +75,7 @@ class Decoding:
         """The records, when it is done.
 
         Raises:
-            KafkaError: what `decode` raised.
+            Exception: what `decode` raised.
         """
         if self._error is not None:
             raise self._error

@@ -84,6 +84,7 @@ class Planner:
         """What to ask a broker for now; `None` if there is nothing to ask for."""
         room = self._room(node, sources)
         if not room:
+            self._positions.full = True
             return None
         full = low_water(self._config)
         wanted: list[PartitionState] = []

@@ -214,6 +214,10 @@ class PartitionState:
         """Answers under way become stale."""
         self.version = next(_versions)
 
+    def join(self, line: Line) -> None:
+        """Line up there from now on."""
+        self._line = line
+
     @property
     def error(self) -> KafkaError | None:
         return self._error
@@ -259,6 +263,7 @@ class Positions:
     Attributes:
         line: those that may have something to hand out, first the one whose turn it is: a thousand partitions with
             nothing cost nothing.
+        full: the fetches wait for room, wherever it comes from.
 
     Args:
         topic: the description of a topic as it is known now, if it is.
@@ -266,6 +271,7 @@ class Positions:
 
     def __init__(self, topic: Callable[[str], TopicInfo | None] = lambda _: None) -> None:
         self.line: Line = {}
+        self.full = False
         self._states: dict[TopicPartition, PartitionState] = {}
         self._topic = topic
 
@@ -297,6 +303,7 @@ class Positions:
 
     def put_back(self, state: PartitionState) -> None:
         """A partition that was removed goes on as it was."""
+        state.join(self.line)
         self._states[state.tp] = state
 
     def with_epochs(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -312,6 +319,7 @@ class Positions:
             state = self._states.pop(tp, None)
             if state is not None:
                 state.drop()
+                state.join({})  # whatever befalls it is nobody's business any more
 
     def begin_again(self, state: PartitionState, topic: TopicInfo) -> None:
         """The topic of a partition is another one of the same name: nothing that was known of it holds."""
@@ -319,6 +327,7 @@ class Positions:
         fresh.paused, fresh.barred = state.paused, state.barred
         fresh.reborn, fresh.former = True, state.committed or state.former
         state.drop()
+        state.join({})
         state.moves += 1
         self._states[state.tp] = fresh
 

@@ -31,7 +31,7 @@ class Buffers:
             return memoryview(bytearray(size))
         unused = [buffer for buffer in self._kept if _is_unused(buffer)]
         for buffer in unused:
-            if len(buffer) >= size:
+            if size <= len(buffer) <= 2 * size + _ROUND:  # a small answer must not keep a large buffer
                 return memoryview(buffer)[:size]
         fresh = bytearray(-(-size // _ROUND) * _ROUND)
         if size <= LARGEST:

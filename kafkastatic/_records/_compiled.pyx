@@ -71,11 +71,12 @@ cdef extern from "Python.h":
 
 cdef enum:
     SHORTEST = 7  # bytes of a record: its length, attributes, time, offset, key, value and headers
-    SLICE = 1024  # records between two turns for other threads
+    SLICE = 1024  # records, headers or KiB between two turns for other threads
 
 cdef tuple NO_HEADERS = ()
 
 
+@cython.trashcan(True)  # records that lead to records, a million of them, must not use up the stack when they go
 cdef class ConsumerRecord:
     """One record of a partition.
 
@@ -126,6 +127,8 @@ cdef class ConsumerRecord:
         self.leader_epoch = leader_epoch
         self.serialized_key_size = serialized_key_size
         self.serialized_value_size = serialized_value_size
+        for given in (topic, key, value, headers):  # where a decoded record is made anew, it may not be tracked yet
+            _track(self, given)
 
     @property
     def topic(self):
@@ -440,6 +443,8 @@ cdef list _decode(
     cdef int64_t append_time = append_timestamp if appended else 0
     cdef int64_t timestamp
     cdef int32_t i
+    cdef Py_ssize_t work = 0  # since others had their turn
+    cdef Place before
     cdef Py_ssize_t found = 0
     cdef Py_ssize_t room = min(<Py_ssize_t>count, size // SHORTEST)  # a forged count reserves nothing
     cdef tuple headers = NO_HEADERS
@@ -448,12 +453,16 @@ cdef list _decode(
     cdef list records = PyList_New(max(room, 0))
     PyObject_GC_UnTrack(<void*>records)  # until it is full, nobody may come across it
     for i in range(count):
-        if i % SLICE == SLICE - 1:
+        if work >= SLICE:
+            work = 0
             _let_others_run()
+        before = at
         if _parse(&at, end, last, first, &parsed):
             last = parsed.delta
+            work += 1
             continue
         last = parsed.delta
+        work += 1 + ((at - before) >> 10)
         timestamp = append_time if appended else <int64_t>(<uint64_t>base_timestamp + parsed.elapsed)
         if source is None:
             key = bytes_or_none(parsed.key, parsed.key_size)
@@ -530,6 +539,8 @@ cdef int _skip_headers(Place* at, Place end, uint32_t number) except -1:
     if number & 1:
         raise ValueError("a record's number of headers is negative")
     for i in range(number >> 1):
+        if i % SLICE == SLICE - 1:
+            _let_others_run()
         _content(at, end, &content, &size)
         if size < 0:
             raise ValueError("a header's name is null")
@@ -549,6 +560,8 @@ cdef tuple _headers(Place at, Place end, int32_t count, tuple previous):
     cdef int32_t i
     PyObject_GC_UnTrack(<void*>headers)  # it leads to strings and bytes only, as each header does
     for i in range(count):
+        if i % SLICE == SLICE - 1:
+            _let_others_run()
         _content(&at, end, &content, &size)
         size = max(size, 0)
         name = (<tuple>previous[i])[0] if i < len(previous) else ""

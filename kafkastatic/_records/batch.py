@@ -29,8 +29,10 @@ _MAX_OFFSET: Final = 2**63 - 2  # so that the next one is an int64 too
 _RECORD_TIME: Final = {"compiled": 150e-9, "plain": 2e-6}[RECORDS]
 _BYTE_TIME: Final = 0.5e-9
 _LEGACY_BYTE_TIME: Final = 30e-9
-_PACKED_BYTE_TIME: Final = 120e-9
-"""Seconds that a record, and a byte of a batch, take to decode; a byte of an old message, and of a compressed one."""
+_PACKED_TIME: Final = 1.0
+"""Seconds that a record, and a byte of a batch, take to decode; a byte of an old message, and one that is compressed,
+which may hold any number of others.
+"""
 
 _ABORT: Final = b"\0\0"
 _MARKER_LIMIT: Final = 1024  # bytes: a marker's key has four, its value six or a few more
@@ -266,7 +268,7 @@ def decode(
 def decoding_time(batch: RawBatch) -> float:
     """Seconds that `decode` may take, by order of magnitude, if it does not fail."""
     if batch.magic != 2:
-        return batch.size * (_PACKED_BYTE_TIME if batch.codec else _LEGACY_BYTE_TIME)
+        return _PACKED_TIME if batch.codec else batch.size * _LEGACY_BYTE_TIME
     seconds = batch.count * _RECORD_TIME + batch.size * _BYTE_TIME
     return seconds + estimate(batch.codec, batch.data[HEADER.size :]) if 0 < batch.codec <= ZSTD else seconds
 
@@ -285,6 +287,8 @@ def _decode(
     if batch.is_control or batch.is_aborted:
         return []
     body = batch.data[HEADER.size :]
+    if views and not batch.codec:
+        body = memoryview(bytes(body))  # else each view would keep the whole answer that the batch came in
     if not batch.codec or not len(body):
         return _records(batch, body, topic, partition, from_offset, views)
     scratch = None if views else borrow()  # views are of what comes out, records have copies of what they need

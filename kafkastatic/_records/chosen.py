@@ -6,6 +6,7 @@ The environment variable `KAFKASTATIC_IMPL` overrides it: "plain", or "compiled"
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Final, Literal
 
 _wanted = os.environ.get("KAFKASTATIC_IMPL", "")
@@ -25,10 +26,12 @@ if not TYPE_CHECKING and _wanted != "plain":
 
         _found = "compiled"
     except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "kafkastatic._records._compiled"
+        what = "nothing was compiled in this installation" if missing else f"what was compiled does not load: {error}"
         if _wanted == "compiled":
-            raise ImportError(
-                "KAFKASTATIC_IMPL is 'compiled', but nothing was compiled in this installation"
-            ) from error
+            raise ImportError(f"KAFKASTATIC_IMPL is 'compiled', but {what}") from error
+        if not missing:
+            warnings.warn(f"kafkastatic goes on in plain Python: {what}", RuntimeWarning, stacklevel=2)
 if TYPE_CHECKING or _found == "plain":
     from kafkastatic._records.plain import decode_records, decode_views, view_of
     from kafkastatic._records.record import ConsumerRecord, RecordView

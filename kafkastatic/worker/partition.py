@@ -111,8 +111,10 @@ class PartitionWorker:
         while True:
             await self._given.wait()
             self._given = anyio.Event()
-            assert self._portion is not None
-            await self._work(*self._portion)
+            portion, self._portion = self._portion, None
+            assert portion is not None
+            await self._work(*portion)
+            del portion  # one that waits for more keeps nothing
             if self._stale or not self._interrupted():
                 self.state.open = False
                 self.hungry = True
@@ -191,8 +193,9 @@ class PartitionWorker:
 
     def _leave_slot(self, lane: Lane) -> None:
         lane.record = None
+        lane.keeps = -math.inf  # it may have been given a turn, and no slot
         if lane.slot:
-            lane.slot, lane.keeps = False, -math.inf
+            lane.slot = False
             self._run.slots.release()
 
 

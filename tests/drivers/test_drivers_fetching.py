@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import random
+from time import sleep
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.throttling import ThrottleReport
 from kafkastatic._net.pool import Role
+from kafkastatic._records import encode_batch
 from kafkastatic._runtime import Runtime
+from kafkastatic.types import TopicPartition
 from tests.support.scripted_broker import Call, ScriptedBroker, refusal
 
 from .world import consumer_of
@@ -159,3 +163,55 @@ def test_throttling_is_told_once_a_minute_with_what_was_between(caplog: pytest.L
         "throttled broker='b1:9092' connection='quick' times=1 throttle_time_ms=100",
         "throttled broker='b1:9092' connection='fetch' times=3 throttle_time_ms=7000",
     ]
+
+
+@pytest.mark.asyncio
+async def test_seeks_meet_fetches_at_any_moment() -> None:
+    """An application that works for 20 ms at a time has timers and its own seeks fall due in one turn of the loop."""
+    chance = random.Random(1)
+
+    async def work() -> None:
+        while True:
+            await asyncio.sleep(0.005)
+            sleep(0.02)  # what the application does
+
+    async with ScriptedBroker({"orders": 2}) as broker:
+        for number in range(40):  # so much that the buffer is full
+            data = encode_batch([(None, b"x" * 1000, (), 0)] * 100, base_offset=100 * number)
+            broker.append_bytes("orders", 0, data, 100 * (number + 1))
+        broker.append("orders", 1, b"x")
+        async with consumer_of(broker, **ALONE) as consumer:
+            await consumer.getone()
+            working = asyncio.create_task(work())
+            for _ in range(25):
+                await asyncio.sleep(chance.random() * 0.1)
+                await consumer.seek_to_beginning(TopicPartition("orders", 1))
+                async with asyncio.timeout(5):
+                    await consumer.position(TopicPartition("orders", 1))
+            working.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_for_a_partition_that_was_given_up_is_not_raised() -> None:
+    async with ScriptedBroker({"orders": 1, "other": 1}) as broker:
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def fetch(call: Call) -> Any:
+            if go_on.is_set():
+                return await broker._fetch(call)
+            asked.set()
+            await go_on.wait()
+            return refusal(call, 87)  # INVALID_RECORD: for good
+
+        broker.on("Fetch", fetch)
+        broker.append("other", 0, b"a")
+        consumer = consumer_of(broker, **ALONE)
+        consumer.unsubscribe()
+        consumer.assign([TopicPartition("orders", 0)])
+        async with consumer:
+            ask = asyncio.create_task(consumer.getone())
+            await asked.wait()
+            consumer.assign([TopicPartition("other", 0)])
+            go_on.set()
+            async with asyncio.timeout(5):
+                assert (await ask).value == b"a"

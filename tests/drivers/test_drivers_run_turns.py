@@ -6,13 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from kafkastatic import Retry
+from kafkastatic import Consumer, ConsumerRecord, Retry, TopicPartition
 from kafkastatic._runtime import Runtime
+from kafkastatic.errors import ConfigError
+from kafkastatic.worker.run import Run
 from tests.drivers.test_drivers_run import Desk, committed, running
 from tests.drivers.world import eventually
 from tests.support.scripted_broker import PATIENCE, ScriptedBroker
@@ -217,3 +220,68 @@ async def test_by_key_a_handler_that_cancels_its_own_task_does_not_end_its_parti
             with pytest.raises(RuntimeError, match="cancelled from within"):
                 await asyncio.wait_for(task, PATIENCE)
         assert committed(broker) == {0: 0}
+
+
+@pytest.mark.asyncio
+async def test_a_seek_before_the_first_record_gives_no_place_beyond_the_limit() -> None:
+    """The partition that was sought goes on when a slot is free, however soon its records are there again."""
+    at_work = most = done = 0
+
+    async def handle(record: ConsumerRecord[bytes, bytes]) -> None:
+        nonlocal at_work, most, done
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(0.2 if record.partition == 0 else 0)
+        at_work -= 1
+        done += 1
+
+    for _ in range(4):
+        done = 0
+        async with ScriptedBroker({"orders": 2}) as broker:
+            broker.append("orders", 0, b"v")
+            async with running(broker, handle, concurrency=1, options={"fetch_max_wait_ms": 1}) as (consumer, _task):
+                await eventually(lambda: at_work == 1)
+                broker.append("orders", 1, *[b"v"] * 5)
+                worker = consumer._client.worker
+                assert isinstance(worker, Run)
+                other = TopicPartition("orders", 1)
+                while other not in worker._workers or worker._workers[other]._portion is None:
+                    await asyncio.sleep(0)
+                consumer.seek(other, 1)
+                await eventually(lambda: done >= 5)  # noqa: B023
+    assert most == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ordering", ["partition", "key"])
+async def test_a_partition_that_waits_for_more_keeps_no_records(ordering: Any) -> None:
+    done: list[object] = []
+
+    async def handle(record: ConsumerRecord[bytes, bytes]) -> None:
+        done.append(record.value)
+
+    async with ScriptedBroker({"orders": 1}) as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        async with running(broker, handle, ordering=ordering) as (consumer, _task):
+            await eventually(lambda: len(done) == 3)
+            worker = consumer._client.worker
+            assert isinstance(worker, Run)
+            (partition,) = worker._workers.values()
+            await eventually(lambda: partition.hungry)
+            assert partition._portion is None
+
+
+@pytest.mark.parametrize("kind", ["generator", "async generator", "partial"])
+def test_a_generator_is_no_handler(kind: str) -> None:
+    """Called, it would do nothing, and every record would count as handled."""
+
+    def generator(record: object) -> Any:
+        yield record
+
+    async def async_generator(record: object) -> Any:
+        yield record
+
+    handler = {"generator": generator, "async generator": async_generator, "partial": partial(async_generator)}[kind]
+    consumer = Consumer("orders", bootstrap_servers="localhost:1")
+    with pytest.raises(ConfigError, match="generator"):
+        asyncio.run(consumer.run(handler))

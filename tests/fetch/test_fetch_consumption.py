@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkastatic._fetch.consumption import Consumption
+from kafkastatic._fetch.consumption import PORTION, Consumption
 from kafkastatic._fetch.positions import EARLIEST, Positions
 from kafkastatic.errors import CorruptRecordError, IllegalStateError
 from kafkastatic.types import OffsetAndMetadata, TopicPartition
@@ -716,3 +716,48 @@ def test_partitions_are_assigned_once() -> None:
     assert len(positions) == 2
     assert positions[A].handed == 3
     assert positions.partitions() == {A, C}
+
+
+# ── room, turns, and who has none ──
+
+
+def test_room_is_told_of_at_the_low_water_or_at_once_where_none_is_left() -> None:
+    positions = Positions()
+    positions.add([A])
+    positions[A].move(0)
+    push(positions[A], *(batch(n, 1, value_size=100) for n in range(4)))
+    source = Consumption(positions, check_crcs=True, max_decompressed=1 << 20, low_water=300)
+    app = Application(source)
+    told = []
+    for full in (False, True, False, False):
+        positions.full, source.freed = full, False
+        app.one()
+        told.append(source.freed)
+
+    assert told == [False, True, True, True]
+    assert not positions.full
+
+
+def test_what_befalls_a_partition_that_was_given_up_is_nobodys_business() -> None:
+    source = consumption(a=0, b=0)
+    gone = source.positions[A]
+    source.forget([A])
+    gone.error = CorruptRecordError("bad", topic="orders", partition=0, offset=0)
+    push(gone, batch(0, 1))
+    push(source.positions[B], batch(0, 1))
+
+    assert Application(source).one() == (B, 0)
+    assert Application(source).one() is None
+
+
+def test_a_handler_is_given_very_many_records_in_portions() -> None:
+    source = consumption(a=0)
+    push(source.positions[A], batch(0, 2 * PORTION + 1))
+    source.begin_handling()
+    given = []
+    while (cursor := source.next()) is not None:
+        held = source.give_out(cursor)
+        source.positions[A].handed = held.next_offset
+        given.append((held.records[0].offset, len(held.records), held.next_offset))
+
+    assert given == [(0, PORTION, PORTION), (PORTION, PORTION, 2 * PORTION), (2 * PORTION, 1, 2 * PORTION + 1)]

@@ -6,22 +6,19 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-import anyio
 import pytest
 
 from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.handout import HandOut
 from kafkastatic._fetch.consumption import LONGEST_DECODING, Consumption
-from kafkastatic._fetch.decoding import Decoding
 from kafkastatic._records import decoding_time
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import CorruptRecordError
 
 from .logs import A, B, batch, consumption, offsets, push, raw
 
-T = TypeVar("T")
 COUNT = 60_000
 
 
@@ -105,18 +102,25 @@ def test_a_heavy_batch_that_is_corrupt_raises_in_its_turn() -> None:
 
 
 class Gated(Runtime):
-    """Worker threads begin when they are let on, and work in line."""
+    """Threads begin when they are let on, and work in line."""
 
     def __init__(self) -> None:
-        self.let = asyncio.Event()
+        self.begun: list[Callable[[], None]] = []
+
+    def start_thread(self, function: Callable[[], None], name: str) -> Callable[[float], None]:
+        self.begun.append(function)
+        return lambda _: None
+
+
+class Counting(Runtime):
+    """Real threads, counted."""
+
+    def __init__(self) -> None:
         self.begun = 0
 
-    async def run_in_thread(
-        self, function: Callable[..., T], *args: object, limiter: anyio.CapacityLimiter | None = None
-    ) -> T:
+    def start_thread(self, function: Callable[[], None], name: str) -> Callable[[float], None]:
         self.begun += 1
-        await self.let.wait()
-        return function(*args)
+        return super().start_thread(function, name)
 
 
 def hand_out(source: Consumption, runtime: Runtime) -> HandOut:
@@ -125,69 +129,89 @@ def hand_out(source: Consumption, runtime: Runtime) -> HandOut:
     )
 
 
-@pytest.mark.asyncio
-async def test_the_loop_goes_on_while_a_heavy_batch_is_decoded() -> None:
-    source, runtime = consumption(a=0), Gated()
-    push(source.positions[A], heavy())
-    ask = asyncio.create_task(hand_out(source, runtime).next())
+async def asking(out: HandOut) -> asyncio.Task[Any]:
+    """An ask that has come as far as it gets."""
+    ask = asyncio.create_task(out.next())
     for _ in range(3):
         await asyncio.sleep(0)
-    assert (runtime.begun, ask.done()) == (1, False)
-    runtime.let.set()
+    return ask
 
-    cursor = await ask
-    assert cursor is not None
-    assert offsets(cursor.records) == list(range(COUNT))
+
+async def cancelled(ask: asyncio.Task[Any]) -> None:
+    ask.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ask
 
 
 @pytest.mark.asyncio
-async def test_a_cancelled_ask_loses_nothing_of_a_heavy_batch() -> None:
+async def test_the_loop_goes_on_while_a_heavy_batch_is_decoded() -> None:
+    """And the application waits, as far as `max_poll_interval_ms` is concerned."""
+    source, runtime = consumption(a=0), Gated()
+    push(source.positions[A], heavy())
+    ask = await asking(hand_out(source, runtime))
+    (work,) = runtime.begun
+    assert not ask.done()
+    assert source.waiting
+    work()
+
+    assert offsets((await ask).records) == list(range(COUNT))
+    assert not source.waiting
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_ask_leaves_its_thread_at_work_and_the_next_one_waits_for_it() -> None:
     source, runtime = consumption(a=0), Gated()
     push(source.positions[A], heavy())
     out = hand_out(source, runtime)
-    given_up = asyncio.create_task(out.next())
-    await asyncio.sleep(0)
-    given_up.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await given_up
-    ask = asyncio.create_task(out.next())
-    await asyncio.sleep(0)
-    runtime.let.set()
+    for _ in range(3):
+        await cancelled(await asking(out))
+    ask = await asking(out)
+    (work,) = runtime.begun
+    work()
 
-    cursor = await ask
-    assert cursor is not None
-    assert offsets(cursor.records) == list(range(COUNT))
+    assert offsets((await ask).records) == list(range(COUNT))
 
 
 @pytest.mark.asyncio
-async def test_real_threads_decode_once() -> None:
-    """Whoever gave up left its thread at work; whoever asks next waits for that one, and begins none beside it."""
-    source = consumption(a=0)
+async def test_impatient_asks_have_a_batch_decoded_once() -> None:
+    source, runtime = consumption(a=0), Counting()
     push(source.positions[A], heavy())
-    out = hand_out(source, Runtime())
-    works: set[Decoding] = set()
+    out = hand_out(source, runtime)
     cursor = None
     while cursor is None:
         with contextlib.suppress(TimeoutError):
             cursor = await asyncio.wait_for(out.next(), 0.001)
-        if source.heavy is not None:
-            works.add(source.heavy)
 
     assert offsets(cursor.records) == list(range(COUNT))
-    assert len(works) == 1
+    assert runtime.begun == 1
 
 
 @pytest.mark.asyncio
 async def test_a_seek_during_the_work_is_followed() -> None:
+    """At once, with what is there; a thread that is at work on what is no longer wanted tells nobody anything."""
     source, runtime = consumption(a=0), Gated()
     push(source.positions[A], heavy())
     out = hand_out(source, runtime)
-    ask = asyncio.create_task(out.next())
-    await asyncio.sleep(0)
+    ask = await asking(out)
     source.seek(A, 70_000)
     push(source.positions[A], batch(70_000, 2))
-    runtime.let.set()
+    out.arrived()
 
-    cursor = await ask
-    assert cursor is not None
-    assert offsets(cursor.records) == [70_000, 70_001]
+    assert offsets((await ask).records) == [70_000, 70_001]
+    runtime.begun[0]()
+    push(source.positions[A], batch(70_002, 1))
+    source.take(source.cursor, 2) if source.cursor is not None else None
+    assert offsets((await out.next()).records) == [70_002]  # type: ignore[union-attr]
+
+
+@pytest.mark.asyncio
+async def test_stop_ends_an_ask_that_waits_for_a_thread() -> None:
+    source, runtime = consumption(a=0), Gated()
+    push(source.positions[A], heavy())
+    out = hand_out(source, runtime)
+    ask = await asking(out)
+    source.stop()
+    out.arrived()
+
+    assert await ask is None
+    assert len(runtime.begun) == 1

@@ -43,6 +43,7 @@ def test_what_is_decoded_for_one_kind_of_reading_is_fetched_again_for_the_other(
 
     assert taken(source, 9, views=False) == []
     assert (state.fetch_at, state.consumed, state.buffered) == (2, 2, 0)
+    assert source.freed
     push(state, batch(0, 4))
     source.ask()
     cursor = source.next()
@@ -56,3 +57,19 @@ def test_what_is_not_decoded_yet_stays() -> None:
     push(source.positions[A], batch(0, 2), batch(2, 2))
     assert [offset for _, offset in taken(source, 9, views=False)] == [0, 1]
     assert taken(source, 9, views=True) == [(RecordView, 2), (RecordView, 3)]
+
+
+def test_a_lazy_value_keeps_its_batch_and_not_the_answer_it_came_in() -> None:
+    source = consumption(a=0)
+    content = batch(0, 2)
+    push(source.positions[A], content)
+    answer = memoryview(bytearray(content + bytes(1_000_000)))
+    source.positions[A].buffer[0].data = answer[: len(content)]
+    source.ask()
+    source.show_views(True)
+    cursor = source.next()
+    assert cursor is not None
+    value = cursor.records[0].value
+
+    assert isinstance(value, memoryview)
+    assert len(value.obj) < len(content)

@@ -62,6 +62,15 @@ def test_no_byte_is_in_two_hands(steps: list[tuple[int, int]]) -> None:
         assert all(one[0] == one[-1] == mark for mark, one in held)
 
 
+def test_a_small_answer_is_not_put_into_a_large_buffer() -> None:
+    """It would keep it for as long as it is kept itself."""
+    buffers = Buffers()
+    buffers.take(LARGEST)
+    small = buffers.take(LARGE)
+
+    assert len(small.obj) <= 2 * LARGE + 1024 * 1024
+
+
 def test_what_is_kept_is_bounded() -> None:
     buffers = Buffers()
     taken = [buffers.take(size) for size in (LARGE, LARGEST, LARGEST + 1, LARGEST, LARGE)]

@@ -19,6 +19,7 @@ import cramjam
 from kafkastatic._records.compression.buffers import SCRATCH, Data
 
 _MEMBER: Final = b"\x1f\x8b\x08"
+_RESERVED: Final = 0xE0
 _SMALLEST: Final = 20  # bytes of a member: header, an empty block, checksum and size
 _LARGEST_RATIO: Final = 1032  # of deflate: no honest size is beyond it
 _STEP: Final = 4096
@@ -39,7 +40,8 @@ Whole: TypeAlias = Callable[[Data, int, memoryview | None], Data | None]
 def decompress(data: memoryview, limit: int, *, vouched: bool, scratch: memoryview | None) -> Data:
     """Decompress members, and verify their checksums."""
     size = content_size(data)
-    if size is not None and size <= min(limit, _LARGEST_RATIO * len(data)):
+    plain = len(data) > 3 and not data[3] & _RESERVED  # bits of the header's flags that ISA-L does not look at
+    if size is not None and plain and size <= min(limit, _LARGEST_RATIO * len(data)):
         output = _whole(data, size, scratch)
         if output is not None:
             return output
@@ -66,7 +68,10 @@ def whole_by_cramjam(data: Data, size: int, scratch: memoryview | None) -> Data 
 
 
 def _fast() -> Whole | None:
-    if os.environ.get("KAFKASTATIC_CODECS") == "base":
+    wanted = os.environ.get("KAFKASTATIC_CODECS", "")
+    if wanted not in ("", "base"):
+        raise ImportError(f"KAFKASTATIC_CODECS is {wanted!r}; it may be 'base'")
+    if wanted:
         return None
     try:
         from kafkastatic._records.compression.fast import whole_by_isal

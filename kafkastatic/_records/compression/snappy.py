@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Protocol, cast
 
 import cramjam
@@ -16,6 +17,8 @@ _HEADER: Final = _MAGIC + b"\x00\x00\x00\x01\x00\x00\x00\x01"
 _BLOCK: Final = 32 * 1024
 
 RATE: Final = 1.2e9
+
+_MANY: Final = 2048  # blocks of 32 KiB: what comes out is at the limit of what may
 
 
 class _Snappy(Protocol):
@@ -54,8 +57,10 @@ def compress(data: Data, *, xerial: bool = True) -> bytes:
 
 
 def content_size(data: memoryview) -> int | None:
-    """What the blocks tell of their sizes, in all; `None` if they are none."""
+    """What the blocks tell of their sizes, in all; `None` if they are none, or more than anybody writes."""
     try:
+        if next(islice(_blocks(data), _MANY, None), None) is not None:
+            return None
         return _total(data)
     except (ValueError, cramjam.DecompressionError):
         return None
