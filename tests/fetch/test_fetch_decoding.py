@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
 from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.handout import HandOut
@@ -37,6 +38,16 @@ def asked(source: Consumption, *only: Any) -> list[int] | None:
 
 def test_only_a_long_batch_is_long() -> None:
     assert decoding_time(raw(heavy())) > LONGEST_DECODING > decoding_time(raw(batch(0, 500, value_size=100)))
+
+
+def test_an_old_message_that_holds_others_may_take_any_time() -> None:
+    """Nothing tells how many; they are decoded in plain Python."""
+    single = LegacyRecordBatchBuilder(magic=1, compression_type=0, batch_size=1 << 16)
+    packed = LegacyRecordBatchBuilder(magic=1, compression_type=1, batch_size=1 << 16)
+    for builder in (single, packed):
+        builder.append(0, timestamp=1, key=b"k", value=b"v")
+
+    assert decoding_time(raw(bytes(single.build()))) < LONGEST_DECODING < decoding_time(raw(bytes(packed.build())))
 
 
 def test_a_heavy_batch_waits_to_be_decoded_elsewhere() -> None:

@@ -33,9 +33,12 @@ from kafkastatic._records.compression import (
     give_back,
 )
 from kafkastatic._records.compression import gzip as gzip_codec
+from kafkastatic._records.compression import lz4 as lz4_codec
+from kafkastatic._records.compression import snappy as snappy_codec
 from kafkastatic._records.compression.lz4 import xxh32
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
+KIB = 1 << 10
 MIB = 1 << 20
 TEXT = b"".join(b"%d lorem ipsum dolor sit amet " % i for i in range(10_000))  # 300 kB: several blocks of each codec
 NOISE = random.Random(1).randbytes(150_000)
@@ -181,6 +184,7 @@ CASES = {
     "lz4, no content checksum": Case(LZ4, frame(TEXT, content_checksum=True)[:-1], FAILED),
     "lz4, nothing": Case(LZ4, b"", FAILED),
     "lz4, no lz4": Case(LZ4, TEXT, FAILED),
+    "gzip, reserved flags": Case(GZIP, bytes.fromhex("1f8b08a10000000001ff4b040043beb7e801000000"), FAILED),
     "snappy": Case(SNAPPY, RAW, TEXT),
     "snappy, xerial": Case(SNAPPY, XERIAL, TEXT),
     "snappy of nothing": Case(SNAPPY, bytes(cramjam.snappy.compress_raw(b"")), b""),
@@ -436,3 +440,19 @@ def test_codecs_are_imported_when_they_are_needed() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_lz4_blocks_of_64_kib_tell_how_much_comes_out() -> None:
+    """As Java writes them: a frame's header says nothing of it."""
+    for size in (0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 20 * MIB):
+        told = lz4_codec.content_size(memoryview(compress(LZ4, bytes(size))))
+        assert told is not None
+        assert size <= told <= max(size + 64 * KIB, 1)
+
+
+def test_forged_snappy_blocks_tell_nothing() -> None:
+    """There would be too many of them to be looked at."""
+    forged = XERIAL[:16] + b"\0\0\0\1\0" * 5000
+
+    assert snappy_codec.content_size(memoryview(forged)) is None
+    assert snappy_codec.content_size(memoryview(XERIAL)) == len(TEXT)

@@ -131,6 +131,29 @@ def test_a_record_in_a_cycle_is_collected(twin: Twin, make: Callable[[Twin], Any
     assert gone() is None
 
 
+@each_twin
+def test_a_record_that_is_made_anew_in_a_cycle_is_collected(twin: Twin) -> None:
+    made = decoded(twin)
+    order = Order(made)
+    made.__init__("orders", 0, 0, 0, 0, None, order)
+    gone = weakref.ref(order)
+
+    del order, made
+    gc.collect()
+
+    assert gone() is None
+
+
+@each_twin
+def test_a_long_chain_of_records_goes_without_using_up_the_stack(twin: Twin) -> None:
+    chain: Any = None
+    for offset in range(1_000_000):
+        chain = twin.ConsumerRecord("orders", 0, offset, 0, 0, None, chain)
+    assert chain.value.offset == 999_998
+
+    del chain
+
+
 @both_twins
 def test_the_collector_does_not_know_decoded_records() -> None:
     """Nor their headers: a million of them in memory cost no collection anything."""

@@ -155,6 +155,22 @@ def test_times_wrap_as_in_java(time: int, base: int, expected: int) -> None:
     assert found[0][3] == expected
 
 
+@pytest.mark.parametrize("part", ["key", "value", "a header's name", "a header's value"])
+def test_a_length_beyond_the_end_is_an_end_in_the_middle(part: str) -> None:
+    """Whatever it is the length of."""
+    long = varint(50) + b"xx"
+    parts = {
+        "key": long,
+        "value": b"\1" + long,
+        "a header's name": b"\1\1" + varint(1) + long,
+        "a header's value": b"\1\1" + varint(1) + varint(1) + b"h" + long,
+    }
+    body = b"\0\0\0" + parts[part]
+    found = same(varint(len(body)) + body, count=1, from_offset=0, **PLAIN_HEADER)
+
+    assert found == (ValueError, "the records end in the middle of one")
+
+
 def test_an_offset_behind_the_last_possible_one_is_an_error() -> None:
     body = b"\0\0" + varint(5) + b"\1\1\0"
     data = varint(len(body)) + body

@@ -38,6 +38,8 @@ _CONTENT_CHECKSUM: Final = 0x04
 _CHECKSUMS: Final = _BLOCK_CHECKSUMS | _CONTENT_CHECKSUM
 _DICTIONARY: Final = 0x01
 
+_LARGEST_RATIO: Final = 255  # of LZ4's blocks: no honest size is beyond it
+
 _32: Final = 2**32 - 1
 _word: Final = struct.Struct("<I").unpack_from
 
@@ -58,10 +60,10 @@ def decompress(data: memoryview, limit: int, *, vouched: bool, scratch: memoryvi
         vouched: the caller knows that these are the producer's bytes; the frame's own checksums of blocks and content
             are not verified once more. That of the header always is.
     """
-    size = content_size(data)
-    if size is not None and size > limit:
-        raise refuse(size, data, limit)
-    return fill(_decompress_vouched if vouched else _decompress_verified, data, size, limit, scratch)
+    told = _told_size(data)
+    if told is not None and told > limit:
+        raise refuse(told, data, limit)
+    return fill(_decompress_vouched if vouched else _decompress_verified, data, content_size(data), limit, scratch)
 
 
 def compress(data: Data) -> bytes:
@@ -78,7 +80,22 @@ def compress(data: Data) -> bytes:
 
 
 def content_size(data: Data) -> int | None:
-    """What the first frame's header tells of the size of its content, if it does."""
+    """What the first frame's header tells of the size of its content; if it does not, the most that its blocks hold.
+
+    That is hardly more where blocks are of 64 KiB, as Java's are: all but the last are full. Larger ones tell nothing.
+    """
+    told = _told_size(data)
+    if told is not None or len(data) < 7 or data[5] != _HEADER[5]:
+        return told
+    pos, blocks, total = 7, 0, len(data)
+    step = 8 if data[4] & _BLOCK_CHECKSUMS else 4
+    while pos + 4 <= total and (word := _word(data, pos)[0]):
+        pos += step + (word & ~_STORED)
+        blocks += 1
+    return min(blocks * _BLOCK, _LARGEST_RATIO * total)
+
+
+def _told_size(data: Data) -> int | None:
     return int.from_bytes(data[6:14], "little") if len(data) >= 15 and data[4] & _CONTENT_SIZE else None
 
 
@@ -128,7 +145,7 @@ def _frame(data: memoryview, start: int, output: memoryview, *, vouched: bool) -
         blocks += 1
         pos = end + 4 if flags & _BLOCK_CHECKSUMS else end
     pos = _behind(data, pos, flags)
-    if flags & _CONTENT_SIZE and content_size(data[start:]) != written:
+    if flags & _CONTENT_SIZE and _told_size(data[start:]) != written:
         raise ValueError("decompression failed: an LZ4 frame's content is not as long as its header tells")
     return pos, written
 
