@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka.admin import AdminClient
+
 from benchmarks import common
 from benchmarks.throughput_report import chart, show, summaries, versions
 from benchmarks.throughput_topics import TOPICS, Loaded, load
@@ -47,6 +49,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the results there")
     parser.add_argument("--docs", action="store_true", help="write tables and chart into docs/performance.md and .svg")
     options = parser.parse_args()
+    if options.docs and (options.quick or options.topics or options.variants):
+        parser.error("--docs is for a run of everything")
     options.topics = _chosen(parser, options.topics, TOPICS, QUICK_TOPICS if options.quick else TOPICS)
     options.variants = _chosen(parser, options.variants, VARIANTS, QUICK if options.quick else VARIANTS)
     options.reps = options.reps or (3 if options.quick else 5)
@@ -94,12 +98,24 @@ class Bench:
             found = self.topics[name] = load(self._bootstrap, topic, round(topic.count * scale))
             print(f"{name}: {topic.about}: {found.count} records, {found.per_batch} a batch, ratio {found.ratio:.2f}")
 
+    @property
+    def repetitions(self) -> str:
+        """How many there were of each reading, fewer of those that the time did not suffice for."""
+        counts = {len(runs) for runs in self.runs.values()}
+        return str(max(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+
     def warm(self) -> None:
         """Each topic is read twice before anything counts: builds, the broker's JIT, the page cache."""
         for loaded in self.topics.values():
             for variant in [v for v in self._variants if v.share == 1][:2]:
                 self._read(loaded, variant)
         self.skipped.clear()
+
+    def unload(self) -> None:
+        """A Kafka that was given keeps nothing."""
+        admin = AdminClient({"bootstrap.servers": self._bootstrap})
+        for future in admin.delete_topics([loaded.name for loaded in self.topics.values()]).values():
+            future.result()
 
     def measure(self, reps: int) -> None:
         for rep in range(reps):
@@ -162,6 +178,7 @@ def main() -> int:
         bench.load(options.topics, options.scale)
         bench.warm()
         bench.measure(options.reps)
+        bench.unload()
     counts = {name: found.count for name, found in bench.topics.items()}
     results = summaries(bench.runs, counts)
     about |= versions(bench.runs)
@@ -172,7 +189,7 @@ def main() -> int:
         options.svg.write_text(chart(abouts, results))
     if options.docs:
         about_text = ", ".join(f"{name} {value}" for name, value in about.items())
-        into_docs(f"{about_text}, {options.reps} repetitions.\n\n{tables}", chart(abouts, results))
+        into_docs(f"{about_text}, {bench.repetitions} repetitions.\n\n{tables}", chart(abouts, results))
     common.write(
         options.json,
         {

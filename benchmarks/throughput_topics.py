@@ -12,6 +12,7 @@ import random
 import socket
 import struct
 import time
+import uuid
 
 import attrs
 import cramjam
@@ -167,7 +168,7 @@ class Loaded:
 
 def load(bootstrap: str, topic: Topic, count: int) -> Loaded:
     """Create the topic and fill it with at least `count` records."""
-    name = f"bench-{topic.name}"
+    name = f"bench-{topic.name}-{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": bootstrap})
     # The records' clock stood still long ago: a broker would take them for outdated.
     new = NewTopic(name, PARTITIONS, 1, config={"retention.ms": "-1"})

@@ -37,6 +37,10 @@ def declared() -> set[str]:
     return {text.rpartition(" ")[2] for text in classifiers if text.startswith("Programming Language :: Python :: 3.")}
 
 
+QUICK = ["tests/records", "tests/fetch"]
+"""What the oldest Python runs in plain Python where there is no second one."""
+
+
 def run(python: Python, arguments: list[str], *, main: bool, plain: bool) -> Outcome:
     try:
         interpreter = environment(python, "test", main=main)
@@ -73,6 +77,8 @@ def main() -> int:
             pool.submit(run, python, sys.argv[1:], main=index == 0, plain=index % 2 == 1)
             for index, python in enumerate(pythons)
         ]
+        if len(pythons) == 1:
+            jobs.append(pool.submit(run, pythons[0], sys.argv[1:] or QUICK, main=True, plain=True))
         outcomes = [job.result() for job in jobs]
     for outcome in outcomes:
         if outcome.failed or outcome is outcomes[0] or outcome.line.startswith("not run"):

@@ -64,7 +64,7 @@ async def by_record(consumer: Consumer[bytes, bytes], job: Job, meter: Meter) ->
 async def by_getmany(consumer: Consumer[bytes, bytes], job: Job, meter: Meter) -> Totals:
     records = size = 0
     while records < job.count:
-        found = await consumer.getmany(max_records=500)
+        found = await consumer.getmany(timeout_ms=1000, max_records=500)
         if not records:
             meter.first()
         for part in found.values():
