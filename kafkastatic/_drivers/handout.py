@@ -99,8 +99,7 @@ class HandOut:
             consumption.ask()
             self._asked()
             self._check()
-            if consumption.views != views:
-                consumption.show_views(views)
+            consumption.show_views(views)
             deadline: float | None = None
             while not consumption.stopped:
                 cursor = self._next(only)

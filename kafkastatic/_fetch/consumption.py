@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Container, Mapping
+from functools import partial
 from operator import length_hint
 from typing import Any, cast
 
@@ -269,18 +270,9 @@ class Consumption:
                 return heavy.result()
             self.heavy = heavy
             return None
-        if decoding_time(batch) > LONGEST_DECODING:
-            self.heavy = Decoding(
-                batch,
-                state.tp,
-                state.handed,
-                views=self.views,
-                check_crcs=self._check_crcs,
-                max_decompressed=self._max_decompressed,
-            )
-            return None
         topic, partition = state.tp
-        records = decode(
+        work = partial(
+            decode,
             batch,
             topic,
             partition,
@@ -289,7 +281,10 @@ class Consumption:
             max_decompressed=self._max_decompressed,
             views=self.views,
         )
-        return cast("Records", records)  # nobody looks at keys and values before the application does
+        if decoding_time(batch) > LONGEST_DECODING:
+            self.heavy = Decoding(work, batch, state.handed, self.views)
+            return None
+        return cast("Records", work())  # nobody looks at keys and values before the application does
 
     def _freed(self, state: PartitionState, size: int) -> None:
         state.buffered -= size

@@ -2,74 +2,44 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from kafkastatic._fetch.positions import Records
-from kafkastatic._records import RawBatch, decode
-from kafkastatic.types import TopicPartition
+from kafkastatic._records import RawBatch
 
 
 class Decoding:
     """What becomes of one batch. Calling it does the work, in any thread.
 
     Attributes:
-        batch: what is decoded.
-        views: into lazy records.
         done: the work is done.
+
+    Args:
+        work: decodes the batch from an offset on, with lazy records where `views` says so.
     """
 
-    __slots__ = (
-        "_check_crcs",
-        "_error",
-        "_from_offset",
-        "_max_decompressed",
-        "_records",
-        "_tp",
-        "batch",
-        "done",
-        "views",
-    )
+    __slots__ = ("_batch", "_error", "_from_offset", "_records", "_views", "_work", "done")
 
-    def __init__(
-        self,
-        batch: RawBatch,
-        tp: TopicPartition,
-        from_offset: int,
-        *,
-        views: bool,
-        check_crcs: bool,
-        max_decompressed: int,
-    ) -> None:
-        self.batch = batch
-        self.views = views
+    def __init__(self, work: Callable[[], list[Any]], batch: RawBatch, from_offset: int, views: bool) -> None:
         self.done = False
-        self._tp = tp
+        self._work = work
+        self._batch = batch
         self._from_offset = from_offset
-        self._check_crcs = check_crcs
-        self._max_decompressed = max_decompressed
+        self._views = views
         self._records: Records = []
         self._error: Exception | None = None
 
     def __call__(self) -> None:
-        topic, partition = self._tp
         try:
-            records = decode(
-                self.batch,
-                topic,
-                partition,
-                from_offset=self._from_offset,
-                check_crcs=self._check_crcs,
-                max_decompressed=self._max_decompressed,
-                views=self.views,
-            )
-            self._records = cast("Records", records)
+            self._records = cast("Records", self._work())
         except Exception as error:
             self._error = error
         self.done = True
 
     def of(self, batch: RawBatch, from_offset: int, views: bool) -> bool:
         """Whether this is the work on a batch from an offset on."""
-        return self.batch is batch and self._from_offset == from_offset and self.views == views
+        return self._batch is batch and self._from_offset == from_offset and self._views == views
 
     def result(self) -> Records:
         """The records, when it is done.
