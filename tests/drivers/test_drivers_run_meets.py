@@ -356,7 +356,8 @@ async def test_a_close_that_ran_out_of_time_ends_the_handlers_too() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_handler_that_cancels_its_own_task_does_not_end_the_run_in_silence() -> None:
+@pytest.mark.parametrize("ordering", ["partition", "key"])
+async def test_a_handler_that_cancels_its_own_task_does_not_end_the_run_in_silence(ordering: Any) -> None:
     async def handler(record: Any) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -364,8 +365,8 @@ async def test_a_handler_that_cancels_its_own_task_does_not_end_the_run_in_silen
         await asyncio.sleep(PATIENCE)
 
     async with ScriptedBroker() as broker:
-        broker.append("orders", 0, b"0")
-        async with running(broker, handler) as (_, task):
+        broker.append("orders", 0, b"0", b"1")
+        async with running(broker, handler, ordering=ordering) as (_, task):
             with pytest.raises(RuntimeError, match="cancelled from within"):
                 await asyncio.wait_for(task, PATIENCE)
         assert committed(broker) == {0: 0}

@@ -18,7 +18,7 @@ from kafkastatic.errors import ConfigError
 from kafkastatic.worker.run import Run
 from tests.drivers.test_drivers_run import Desk, committed, running
 from tests.drivers.world import eventually
-from tests.support.scripted_broker import PATIENCE, ScriptedBroker
+from tests.support.scripted_broker import ScriptedBroker
 
 BOTH = pytest.mark.parametrize("ordering", ["partition", "key"])
 
@@ -204,22 +204,6 @@ async def test_by_key_what_a_handler_sets_in_its_context_reaches_no_record_besid
             await eventually(lambda: len(seen) == 4)
             go_on.set()
     assert (seen[0], seen[2], seen[3]) == (None, None, None)
-
-
-@pytest.mark.asyncio
-async def test_by_key_a_handler_that_cancels_its_own_task_does_not_end_its_partition_in_silence() -> None:
-    async def handler(record: Any) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
-        await asyncio.sleep(PATIENCE)
-
-    async with ScriptedBroker() as broker:
-        broker.append("orders", 0, b"0", b"1")
-        async with running(broker, handler, ordering="key") as (_, task):
-            with pytest.raises(RuntimeError, match="cancelled from within"):
-                await asyncio.wait_for(task, PATIENCE)
-        assert committed(broker) == {0: 0}
 
 
 @pytest.mark.asyncio
