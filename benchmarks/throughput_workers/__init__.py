@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import AsyncIterable
 from importlib.metadata import version
 from typing import Any
 
@@ -80,6 +81,16 @@ def report_latencies(values: list[float]) -> None:
     """Print the milliseconds from a record's clock to its delivery."""
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"latency_ms": values, "rss_mb": rss}), flush=True)
+
+
+async def measure_latencies(consumer: AsyncIterable[Any], count: int) -> None:
+    """Report on so many records, one by one."""
+    values: list[float] = []
+    async for record in consumer:
+        values.append(age_ms(record.value))
+        if len(values) == count:
+            break
+    report_latencies(values)
 
 
 def age_ms(value: bytes) -> float:

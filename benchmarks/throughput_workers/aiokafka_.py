@@ -6,7 +6,7 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.throughput_workers import Job, Meter, age_ms, job, report_latencies
+from benchmarks.throughput_workers import Job, Meter, job, measure_latencies
 
 
 def open_consumer(job: Job) -> AIOKafkaConsumer:
@@ -51,13 +51,8 @@ async def throughput(job: Job) -> None:
 
 
 async def latency(job: Job) -> None:
-    values: list[float] = []
     async with open_consumer(job) as consumer:
-        async for record in consumer:
-            values.append(age_ms(record.value))
-            if len(values) == job.count:
-                break
-        report_latencies(values)
+        await measure_latencies(consumer, job.count)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import inspect
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
-from benchmarks.throughput_workers import Job, Meter, Skip, age_ms, job, report_latencies, skipped
-from kafkastatic import Consumer, ConsumerRecord
+from benchmarks.throughput_workers import Job, Meter, job, measure_latencies
+from kafkastatic import Consumer, ConsumerRecord, impl
 
 Totals = tuple[int, int]
 Read = Callable[[Consumer[bytes, bytes], Job, Meter], Awaitable[Totals]]
@@ -40,8 +37,6 @@ async def by_batches(consumer: Consumer[bytes, bytes], job: Job, meter: Meter, *
 
 
 async def by_lazy_batches(consumer: Consumer[bytes, bytes], job: Job, meter: Meter) -> Totals:
-    if "lazy" not in inspect.signature(consumer.batches).parameters:
-        raise Skip("this kafkastatic has no lazy batches")
     return await by_batches(consumer, job, meter, lazy=True)
 
 
@@ -110,17 +105,11 @@ MODES: dict[str, Read] = {
 
 def implementation() -> dict[str, str]:
     """What `kafkastatic.impl` says is in use."""
-    if importlib.util.find_spec("kafkastatic.impl") is None:
-        return {"records": "plain"}
-    from kafkastatic import impl
-
     return {name: str(getattr(impl, name)) for name in impl.__all__}
 
 
 async def throughput(job: Job) -> None:
     found = implementation()
-    if os.environ.get("KAFKASTATIC_IMPL") == "plain" and importlib.util.find_spec("kafkastatic.impl") is None:
-        raise Skip("this kafkastatic has a plain implementation only")
     meter = Meter()
     async with open_consumer(job) as consumer:
         records, size = await MODES[job.mode](consumer, job, meter)
@@ -128,17 +117,9 @@ async def throughput(job: Job) -> None:
 
 
 async def latency(job: Job) -> None:
-    values: list[float] = []
     async with open_consumer(job) as consumer:
-        async for record in consumer:
-            values.append(age_ms(record.value))
-            if len(values) == job.count:
-                break
-        report_latencies(values)
+        await measure_latencies(consumer, job.count)
 
 
 if __name__ == "__main__":
-    try:
-        asyncio.run((latency if job().mode == "latency" else throughput)(job()))
-    except Skip as reason:
-        skipped(reason)
+    asyncio.run((latency if job().mode == "latency" else throughput)(job()))
