@@ -26,6 +26,12 @@ PURE = (
     "_fetch",
     "_produce",
     "_dead_letter",
+    "broker/groups",
+    "broker/cluster",
+    "broker/log",
+    "broker/sessions",
+    "broker/faults",
+    "broker/settings",
 )
 OUTSIDE = {"asyncio", "anyio", "socket", "ssl", "threading", "time", "random", "uuid", "structlog"}
 DEPENDENCIES = {"anyio", "attrs", "structlog", "cramjam", "fastcrc"}

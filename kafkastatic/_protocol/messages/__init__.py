@@ -16,13 +16,18 @@ REQUESTS: Final = {
     13: ("leave_group", "LeaveGroupRequest"),
     14: ("sync_group", "SyncGroupRequest"),
     15: ("describe_groups", "DescribeGroupsRequest"),
+    16: ("list_groups", "ListGroupsRequest"),
     17: ("sasl_handshake", "SaslHandshakeRequest"),
     18: ("api_versions", "ApiVersionsRequest"),
     19: ("create_topics", "CreateTopicsRequest"),
     20: ("delete_topics", "DeleteTopicsRequest"),
     22: ("init_producer_id", "InitProducerIdRequest"),
     23: ("offset_for_leader_epoch", "OffsetForLeaderEpochRequest"),
+    32: ("describe_configs", "DescribeConfigsRequest"),
     36: ("sasl_authenticate", "SaslAuthenticateRequest"),
     37: ("create_partitions", "CreatePartitionsRequest"),
+    42: ("delete_groups", "DeleteGroupsRequest"),
+    47: ("offset_delete", "OffsetDeleteRequest"),
+    60: ("describe_cluster", "DescribeClusterRequest"),
 }
 """The module and class of each request, by API key."""

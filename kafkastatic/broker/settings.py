@@ -1,0 +1,42 @@
+"""The settings of the embedded broker: Kafka's names with underscores."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+Release = Literal["3.9", "4.4"]
+
+
+@attrs.frozen(kw_only=True)
+class BrokerSettings:
+    """What a broker does by itself. Where a default differs from Kafka's, it is one that suits tests.
+
+    Attributes:
+        behaves_as: the release whose group coordinator and API versions are followed.
+        auto_create_topics_enable: whether Metadata creates a topic that it is asked for, where the client lets it.
+        num_partitions: of a topic that is created without a number.
+        default_replication_factor: of such a topic; no more than there are brokers.
+        group_initial_rebalance_delay_ms: how long the first rebalance of an empty group waits for more members
+            (Kafka's 3000 would make every test wait).
+        group_min_session_timeout_ms, group_max_session_timeout_ms: what a member may ask for (Kafka's least is 6000).
+        group_max_size: members per group.
+        message_max_bytes: the largest record batch.
+        socket_request_max_bytes: the longest request; the connection of a longer one is closed.
+        fetch_max_bytes: the most that one fetch answers with.
+        log_message_timestamp_type: `CreateTime` or `LogAppendTime`, of topics that do not say.
+    """
+
+    behaves_as: Release = "4.4"
+    auto_create_topics_enable: bool = True
+    num_partitions: int = 1
+    default_replication_factor: int = 3
+    group_initial_rebalance_delay_ms: int = 0
+    group_min_session_timeout_ms: int = 10
+    group_max_session_timeout_ms: int = 1_800_000
+    group_max_size: int = 2_147_483_647
+    message_max_bytes: int = 1_048_588
+    socket_request_max_bytes: int = 104_857_600
+    fetch_max_bytes: int = 57_671_680
+    log_message_timestamp_type: Literal["CreateTime", "LogAppendTime"] = "CreateTime"
