@@ -28,10 +28,22 @@ Step = tuple[str, Fields]
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NOBODY = str(uuid.UUID(int=0))
 
-_NUMBERED = {"port": "port", "producer_id": "producer", "session_id": "session", "cluster_id": "cluster"}
+_NUMBERED = {
+    "port": "port",
+    "producer_id": "producer",
+    "session_id": "session",
+    "cluster_id": "cluster",
+    "finalized_features_epoch": "epoch",
+}
 """Fields whose values are names only."""
 
-_MEANT = {"port": (-1,), "producer_id": (-1,), "session_id": (0,), "cluster_id": (None,)}
+_MEANT = {
+    "port": (-1,),
+    "producer_id": (-1,),
+    "session_id": (0,),
+    "cluster_id": (None,),
+    "finalized_features_epoch": (-1,),
+}
 """Those of their values that mean something: none."""
 
 _PROSE = {"error_message", "batch_index_error_message", "documentation"}

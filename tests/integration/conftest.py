@@ -36,7 +36,7 @@ def _started(request: pytest.FixtureRequest, broker: RealKafka) -> RealKafka:
     return broker.start()
 
 
-def _demand_kafka(version: str = DEFAULT_VERSION) -> None:
+def demand_kafka(version: str = DEFAULT_VERSION) -> None:
     reason = available(version)
     if reason is None:
         return
@@ -55,7 +55,7 @@ def _blame_who_leaks() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """One 4.4.0 broker for the whole session: leave it running, use topics and groups of your own."""
-    _demand_kafka()
+    demand_kafka()
     broker = RealKafka()
     try:
         yield _started(request, broker)
@@ -66,7 +66,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
 @pytest.fixture(scope="session")
 def kafka_of_small_groups(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """One 4.4.0 broker for the whole session whose groups hold one member: topics and groups of your own."""
-    _demand_kafka()
+    demand_kafka()
     broker = RealKafka(settings={"group.max.size": 1})
     try:
         yield _started(request, broker)
@@ -77,7 +77,7 @@ def kafka_of_small_groups(request: pytest.FixtureRequest) -> Iterator[RealKafka]
 @pytest.fixture(scope="session")
 def older_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """One 3.9.2 broker for the whole session: the older group coordinator, with groups of three members at most."""
-    _demand_kafka("3.9.2")
+    demand_kafka("3.9.2")
     broker = RealKafka("3.9.2", {"group.max.size": 3})
     try:
         yield _started(request, broker)
@@ -97,7 +97,7 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Real
         tls: bool = False,
         sasl: bool = False,
     ) -> RealKafka:
-        _demand_kafka(version)
+        demand_kafka(version)
         broker = RealKafka(version, settings, tls=tls, sasl=sasl)
         brokers.append(broker)
         return _started(request, broker)
@@ -110,7 +110,7 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Real
 @pytest.fixture(scope="session")
 def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
     """Three 4.4.0 brokers for the whole session: who stops one starts it again. Topics and groups of your own."""
-    _demand_kafka()
+    demand_kafka()
     quick_to_judge = {"broker.session.timeout.ms": 5_000, "broker.heartbeat.interval.ms": 500}
     cluster = RealCluster(settings=quick_to_judge)
     request.config.stash.setdefault(_brokers, []).extend(cluster.brokers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.member import Member, group_of
-from tests.conformance.session import Call, Session, scenario
+from tests.conformance.session import Call, Session, disturbing, scenario
 from tests.support.raw_peer import subscription
 
 NOBODY: dict[str, Any] = {"generation": -1, "member_id": "", "instance_id": None}
@@ -142,6 +142,7 @@ async def offsets_are_deleted(s: Session) -> None:
 
 
 @scenario
+@disturbing
 async def offsets_of_a_topic_that_is_deleted(s: Session) -> None:
     """They are gone; a group that is left with nothing stays until it is deleted."""
     topic = await s.topic()

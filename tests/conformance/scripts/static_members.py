@@ -220,7 +220,7 @@ async def static_member_returns_to_an_empty_group(s: Session) -> None:
 
 @scenario
 async def static_members_join_with_known_ids_while_stable(s: Session) -> None:
-    """A follower with the metadata that is stored changes nothing, with other metadata it rebalances, as a leader does."""
+    """A follower with the metadata that is stored changes nothing, other metadata rebalance it, and a leader always."""
     a, b = Member(s, "a", instance_id="a"), Member(s, "b", instance_id="b")
     await group_of(s, a, b)
     await b.join(note="the same metadata")

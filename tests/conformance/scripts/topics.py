@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.session import COMMON_CONFIGS, Call, Session, scenario
+from tests.conformance.session import COMMON_CONFIGS, Call, Session, disturbing, scenario
 from tests.support.raw_peer import API_KEYS, MESSAGES
 
 COMMON_APIS = {
@@ -89,6 +89,7 @@ async def topics_grow(s: Session) -> None:
 
 
 @scenario
+@disturbing
 async def topics_are_deleted(s: Session) -> None:
     topics = [await s.topic(str(number)) for number in range(1, 8)]
     for version in range(1, 6):
