@@ -33,7 +33,6 @@ _NUMBERED = {
     "producer_id": "producer",
     "session_id": "session",
     "cluster_id": "cluster",
-    "finalized_features_epoch": "epoch",
 }
 """Fields whose values are names only."""
 
@@ -48,6 +47,9 @@ _MEANT = {
 
 _PROSE = {"error_message", "batch_index_error_message", "documentation"}
 """Texts for people: it counts whether there is one."""
+
+_COUNTERS = {"finalized_features_epoch"}
+"""Offsets of the controller's log, which moves by itself."""
 
 _UNORDERED = {"members", "groups", "api_keys", "configs", "synonyms"}
 """Lists that Kafka fills from a hash table, as the partitions in Metadata: compared in the order of their text."""
@@ -81,7 +83,7 @@ class Transcript:
             yield path, json.dumps(self._plain(name, value), ensure_ascii=False)
 
     def _plain(self, name: str, value: Any) -> Any:
-        if name == "throttle_time_ms" or (value and name in _PROSE):
+        if name == "throttle_time_ms" or (value and name in _PROSE) or (name in _COUNTERS and value != -1):
             return f"{{{name}}}"
         if name in _NUMBERED and value not in _MEANT.get(name, ()):
             return self._name(_NUMBERED[name], str(value))
