@@ -29,6 +29,7 @@ class Control:
     _groups: GroupsApi
     _runtime: Runtime
     _listeners: dict[int, Listener]
+    _host: str
     _loop: asyncio.AbstractEventLoop | None
 
     @property

@@ -57,7 +57,8 @@ class Service:
         self._faults: dict[int, Fault] = {}
         self.caps: dict[str, int] = {}
         self.mistakes: list[Exception] = []
-        self._keys = {name: key for key in REQUESTS if (name := request_class(key).NAME) in handlers}
+        names = {key: request.removesuffix("Request") for key, (_, request) in REQUESTS.items()}
+        self._keys = {name: key for key, name in names.items() if name in handlers}
         self._keys["ApiVersions"] = _API_VERSIONS
 
     def ranges(self) -> dict[int, tuple[int, int]]:
@@ -78,10 +79,6 @@ class Service:
         number = self._rules.add(rule, times)
         fault = self._faults[number] = make(lambda: self._rules.remove(number))
         return fault
-
-    def release_all(self) -> None:
-        for fault in self._faults.values():
-            fault.release()
 
     async def answer(self, node: int, connection: int, host: str, frame: bytes) -> Answer:
         """What to send for the bytes of a request, its length left out.
