@@ -40,9 +40,7 @@ class PartitionLog:
         self.end_offset = 0
         self._batches: list[bytes] = []
         self._last_offsets: list[int] = []
-        self._positions: list[int] = [
-            0
-        ]  # in bytes: where each batch begins, and where the last ends
+        self._positions: list[int] = [0]  # in bytes: where each batch begins, and where the last ends
         self._newest: list[int] = []  # the highest timestamp in a batch and those before it
         self._epochs: list[tuple[int, int]] = []  # each leader's, with the offset that it began at
         self._producers = Producers()

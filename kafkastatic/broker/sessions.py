@@ -1,4 +1,4 @@
-"""Fetch sessions (KIP-227): a client says once what it fetches, then only what changes, and so does the broker. Pure."""
+"""Fetch sessions (KIP-227): a client says once what it fetches, then only what changes; so does the broker. Pure."""
 
 from __future__ import annotations
 
