@@ -140,6 +140,8 @@ class Service:
             return api_versions(self.ranges(), supported=True)
         try:
             return await self._handlers[call.request.NAME](call)
+        except ProtocolError:
+            raise  # meant for the connection
         except Exception as mistake:
             self.mistakes.append(mistake)
             return refusals.refuse(call.request, call.version, codes.UNKNOWN_SERVER_ERROR)

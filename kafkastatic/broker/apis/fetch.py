@@ -16,6 +16,7 @@ from kafkastatic._protocol.messages.fetch import (
     NodeEndpoint,
     PartitionData,
 )
+from kafkastatic._protocol.primitives import ZERO_UUID
 from kafkastatic._runtime import Runtime
 from kafkastatic.broker.admission import LogError
 from kafkastatic.broker.apis.leaders import refusal
@@ -176,7 +177,7 @@ class _Reading:
         """Raises LogError: if it cannot be read here."""
         topic = partition.topic
         code = self._call.refused((topic.name, wanted.index))
-        if not code and any(wanted.topic_id) and wanted.topic_id != topic.topic_id:
+        if not code and wanted.topic_id != topic.topic_id and wanted.topic_id != ZERO_UUID:
             code = codes.INCONSISTENT_TOPIC_ID
         code = code or refusal(partition, self._call.node, wanted.leader_epoch, leader_only=self._leader_only)
         if code:
