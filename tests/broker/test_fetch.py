@@ -78,6 +78,20 @@ async def test_limits_hold_but_for_the_first_batch() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_negative_limit_is_an_error() -> None:
+    """-1, as Kafka has no code for it."""
+    desk = Desk()
+    topic = desk.topic("orders", 2)
+    await desk.produce("orders", values(b"x"), 1)
+
+    of_a_partition = await desk.fetch((topic, {0: {"fetch_offset": 0, "partition_max_bytes": -1}, 1: 0}))
+    of_all = await desk.fetch((topic, {0: 0}), max_bytes=-1)
+
+    assert answers(of_a_partition) == [(0, -1, -1, 0), (1, 0, 1, SIZE)]
+    assert answers(of_all) == [(0, -1, -1, 0)]
+
+
+@pytest.mark.asyncio
 async def test_a_broker_has_a_limit_of_its_own() -> None:
     """fetch.max.bytes."""
     desk = Desk(fetch_max_bytes=2 * SIZE)
