@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.messages.fetch import (
@@ -27,8 +27,14 @@ from kafkastatic.broker.sessions import Fetch, FetchSessions, Wanted
 _FOLLOWERS_SINCE = 11  # from here on a follower may answer a consumer (KIP-392)
 _LEADERS_SINCE = 16  # from here on an answer tells who leads (KIP-951)
 _READ_COMMITTED = 1
-_ROOM_FOR_IDS = 1 << 30  # a session's id says nothing, so that one of another cluster is not taken for ours
+_ID_COUNT, _ID_STEP = 2**31 - 1, 1_327_217_885  # a prime, and what spreads numbers over it
 _LEADS_ELSEWHERE = (codes.NOT_LEADER_OR_FOLLOWER, codes.FENCED_LEADER_EPOCH)
+
+
+def _session_ids(start: int) -> Iterator[int]:
+    """Ids that are not used twice by any broker of the cluster, and that nobody has by guessing."""
+    for number in itertools.count(start):
+        yield 1 + number * _ID_STEP % _ID_COUNT
 
 
 class FetchApi:
@@ -42,7 +48,7 @@ class FetchApi:
         self._cluster = cluster
         self._clock = clock
         self._sessions: dict[int, FetchSessions] = {}
-        self._ids = itertools.count(1 + int(clock.random() * _ROOM_FOR_IDS))
+        self._ids = _session_ids(int(clock.random() * _ID_COUNT))
 
     def forget(self, node: int) -> None:
         """A broker was stopped; its sessions are gone."""
