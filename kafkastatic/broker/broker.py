@@ -83,7 +83,7 @@ class Broker(Control):
     def _serve(self) -> Service:
         metadata, groups, topics = MetadataApi(self._cluster), self._groups, self._topics
         produce = ProduceApi(self._cluster, self._runtime)
-        offsets = OffsetsApi(self._cluster, self._runtime)
+        offsets = OffsetsApi(self._cluster)
         fetch = FetchApi(self._cluster, self._runtime)
         return Service(
             self._cluster,
@@ -142,8 +142,9 @@ class Broker(Control):
     async def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
         try:
-            for index, node_id in enumerate(self._listeners):
-                self._start(node_id, self._first_port + index if self._first_port else 0)
+            for index, node in enumerate(self._cluster.nodes.values()):
+                self._listen(node, self._first_port + index if self._first_port else 0)
+                node.online = True
             for name, partitions in self._topics_wanted.items():
                 self.create_topic(name, partitions)
         except BaseException:
