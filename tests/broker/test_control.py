@@ -238,7 +238,7 @@ async def test_what_kafka_would_refuse_the_handle_refuses_too() -> None:
 
 def test_a_setting_that_does_not_exist_is_named_with_the_nearest_one() -> None:
     """Before anything is started."""
-    with pytest.raises(ConfigError, match="group_max_sise.*Did you mean group_max_size"):
+    with pytest.raises(ConfigError, match=r"group_max_sise.*Did you mean group_max_size"):
         Broker(group_max_sise=1)
 
 
