@@ -142,8 +142,9 @@ class Broker(Control):
     async def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
         try:
-            for index, node_id in enumerate(self._listeners):
-                self._start(node_id, self._first_port + index if self._first_port else 0)
+            for index, node in enumerate(self._cluster.nodes.values()):
+                self._listen(node, self._first_port + index if self._first_port else 0)
+                node.online = True
             for name, partitions in self._topics_wanted.items():
                 self.create_topic(name, partitions)
         except BaseException:

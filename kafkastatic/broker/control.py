@@ -66,20 +66,19 @@ class Control:
     @in_loop
     def start(self, node: int = 1) -> None:
         """Start one again that was stopped, on the same port. Leaders do not move back to it."""
-        self._start(node, self._node(node).port)
+        found = self._node(node)
+        if not found.online:
+            self._listen(found, found.port)
+            self._groups.moved(self._cluster.node_started(node))
 
     @in_loop
     def connections(self) -> int:
         """How many connections of clients are open."""
         return sum(len(listener.peers) for listener in self._listeners.values())
 
-    def _start(self, node_id: int, port: int) -> None:
-        node = self._node(node_id)
-        if node.online:
-            return
+    def _listen(self, node: Node, port: int) -> None:
         node.host = self._host
-        node.port = self._listeners[node_id].open(port)
-        self._groups.moved(self._cluster.node_started(node_id))
+        node.port = self._listeners[node.node_id].open(port)
 
     def _node(self, node_id: int) -> Node:
         if node_id not in self._cluster.nodes:
@@ -107,7 +106,7 @@ class Control:
         Raises:
             errors.BrokerError: what Kafka would refuse it with.
         """
-        self._topics.grow(name, count)
+        self._topics.add_partitions(name, count)
 
     @in_loop
     def delete_topic(self, name: str) -> None:

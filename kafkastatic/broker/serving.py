@@ -127,7 +127,7 @@ class Service:
         if not rule.about:
             return refusals.refuse(call.request, call.version, code)
         if call.request.NAME == "Fetch":
-            return await self._handled(call.evolve(refused=lambda place: code if rule.covers(place) else 0))
+            return await self._handled(call.evolve(fault=rule))
         if not refusals.divisible(call.request.NAME):
             return refusals.refuse(call.request, call.version, code)
         kept, taken = refusals.split(call.request, rule.covers, self._cluster.name)

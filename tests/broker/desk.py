@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import kafka.protocol.consumer as consumer
@@ -18,6 +18,7 @@ from kafkastatic.broker.apis.offsets import OffsetsApi
 from kafkastatic.broker.apis.produce import ProduceApi
 from kafkastatic.broker.call import Call
 from kafkastatic.broker.cluster import Cluster, Node, Partition, Topic
+from kafkastatic.broker.faults import Rule
 from kafkastatic.broker.settings import BrokerSettings
 from tests.support.raw_peer import API_KEYS, MESSAGES
 
@@ -35,7 +36,7 @@ class Desk:
     """A cluster of some nodes, and whoever asks them.
 
     Attributes:
-        refused: as in `Call`.
+        fault: as in `Call`.
     """
 
     def __init__(self, nodes: int = 1, **settings: Any) -> None:
@@ -48,7 +49,7 @@ class Desk:
         )
         produce, offsets = ProduceApi(self.cluster, Wall()), OffsetsApi(self.cluster)
         self.fetches = FetchApi(self.cluster, Wall())
-        self.refused: Callable[[tuple[str, int]], int] = lambda place: 0
+        self.fault: Rule | None = None
         self._handlers = {
             "Produce": produce.produce,
             "InitProducerId": produce.init_producer_id,
@@ -68,7 +69,7 @@ class Desk:
         message = request_class(version=version, **fields)
         message.with_header(correlation_id=1, client_id="somebody")
         header, request = decode_request(bytes(message.encode(header=True)))
-        call = Call(node, header.request_api_version, "somebody", "/127.0.0.1", 1, request, self.refused)
+        call = Call(node, header.request_api_version, "somebody", "/127.0.0.1", 1, request, self.fault)
         response = await self._handlers[name](call)
         if response is None:
             return None

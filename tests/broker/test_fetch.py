@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kafkastatic.broker.faults import Rule
 from tests.broker.batches import seen, values
 from tests.broker.desk import Desk, answers, watched
 
@@ -407,7 +408,7 @@ async def test_a_partition_may_be_refused_on_purpose() -> None:
     await desk.produce("orders", values(b"x"), 1)
     opened = await desk.fetch((topic, {0: 0, 1: 1}), session_epoch=0)
 
-    desk.refused = lambda place: 9 if place == ("orders", 0) else 0
+    desk.fault = Rule("Fetch", topic="orders", partition=0, error=9)
     refused = await asyncio.wait_for(desk.fetch(session_id=opened.session_id, session_epoch=1, max_wait_ms=60_000), 5)
 
     assert answers(refused) == [(0, 9, -1, 0)]
