@@ -77,10 +77,13 @@ class GroupCoordinator:
             case "sync":
                 rebalancing.syncs_over(self._desk, group)
 
-    def moved(self, group_id: str, now: float) -> list[Reply]:
+    def moved(self, group_id: str, now: float, *, loaded: bool = True) -> list[Reply]:
         """The coordinator of a group changed, or came back: the group goes on as it was last written down.
 
         Parked requests are answered NOT_COORDINATOR, and all sessions start anew.
+
+        Args:
+            loaded: whether there is another coordinator; until one is there, no session runs out.
         """
         desk = self._desk
         desk.now = now
@@ -96,7 +99,7 @@ class GroupCoordinator:
             desk.refuse_parked_sync(member, NOT_COORDINATOR)
         found = storing.reloaded(group) or ClassicGroup(group_id)
         desk.groups[group_id] = found
-        for member in found.members.values():
+        for member in found.members.values() if loaded else ():
             desk.restart_session(found, member)
         return desk.take_replies()
 
@@ -106,7 +109,7 @@ class GroupCoordinator:
 
     # What can be seen
 
-    def groups(self) -> list[str]:
+    def group_ids(self) -> list[str]:
         """The ids of all groups, those of offsets only included."""
         return list(self._desk.groups)
 
