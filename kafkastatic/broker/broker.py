@@ -83,7 +83,7 @@ class Broker(Control):
     def _serve(self) -> Service:
         metadata, groups, topics = MetadataApi(self._cluster), self._groups, self._topics
         produce = ProduceApi(self._cluster, self._runtime)
-        offsets = OffsetsApi(self._cluster, self._runtime)
+        offsets = OffsetsApi(self._cluster)
         fetch = FetchApi(self._cluster, self._runtime)
         return Service(
             self._cluster,

@@ -32,4 +32,4 @@ class Call(Value):
     host: str
     connection: int
     request: Any
-    refused: Callable[[Place], int] = _nothing
+    refused: Callable[[Place], int] = staticmethod(_nothing)  # else it would become a method
