@@ -241,7 +241,7 @@ def left(key: str, *codes: tuple[str, str | None, int]) -> Reply:
 
 
 def stable(*instances: str, scene: Scene | None = None, **options: Any) -> Scene:
-    """A stable group of static members a-1, b-2, ... in generation 2 (1 with a single member); each has its name's bytes."""
+    """A stable group of static members a-1, b-2, ..., each assigned its name; generation 2, 1 with a single member."""
     scene = scene or Scene()
     first, *others = instances
     scene.join(f"join {first}", first, **options)

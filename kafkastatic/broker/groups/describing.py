@@ -20,14 +20,14 @@ from kafkastatic._protocol.messages.describe_groups import (
 from kafkastatic._protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from kafkastatic._value import Value
 from kafkastatic.broker.groups.desk import Asked, Desk
-from kafkastatic.broker.groups.group import CONSUMER, ClassicGroup, GroupState, Member
+from kafkastatic.broker.groups.group import CONSUMER, ClassicGroup, GroupState
 from kafkastatic.broker.groups.offsets import Offsets
 from kafkastatic.errors import ProtocolError
 from kafkastatic.types import TopicPartition
 
 _TYPE = "classic"
-_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8  # READ, DELETE, DESCRIBE: what can be done to a group where nobody forbids it
-_NOT_ASKED_FOR = -2147483648
+_OPERATIONS = 3400  # what Kafka says where nothing is forbidden: a bit for each operation
+_OLDER_OPERATIONS = 328  # as long as groups had no configs to describe and alter
 
 
 class MemberSnapshot(Value):
@@ -83,40 +83,38 @@ def snapshot(group: ClassicGroup) -> GroupSnapshot:
 
 def describe_groups(desk: Desk, asked: Asked) -> None:
     request: DescribeGroupsRequest = asked.request
-    described = [_described(desk.groups.get(group_id), group_id, asked.version) for group_id in request.groups]
-    for group in described:
-        group.authorized_operations = _OPERATIONS if request.include_authorized_operations else _NOT_ASKED_FOR
+    described = [_described(desk, group_id, asked.version) for group_id in request.groups]
+    if request.include_authorized_operations:
+        for group in described:
+            group.authorized_operations = _OLDER_OPERATIONS if desk.older else _OPERATIONS
     desk.reply(asked, DescribeGroupsResponse(groups=described))
 
 
-def _described(group: ClassicGroup | None, group_id: str, version: int) -> DescribedGroup:
-    if group is None and version >= 6:
-        return DescribedGroup(
-            group_id=group_id,
-            group_state="Dead",
-            error_code=GROUP_ID_NOT_FOUND,
-            error_message=f"Group {group_id} not found.",
-        )
+def _described(desk: Desk, group_id: str, version: int) -> DescribedGroup:
+    group = desk.groups.get(group_id)
     if group is None:
-        return DescribedGroup(group_id=group_id, group_state="Dead")
+        missing = DescribedGroup(group_id=group_id, group_state="Dead")
+        if version >= 6:
+            missing.error_code, missing.error_message = GROUP_ID_NOT_FOUND, f"Group {group_id} not found."
+        return missing
     stable = group.state is GroupState.STABLE
     return DescribedGroup(
         group_id=group_id,
         group_state=group.state.value,
         protocol_type=group.protocol_type or "",
         protocol_data=(group.protocol or "") if stable else "",
-        members=[_described_member(member, group.protocol if stable else None) for member in group.members.values()],
-    )
-
-
-def _described_member(member: Member, protocol: str | None) -> DescribedGroupMember:
-    return DescribedGroupMember(
-        member_id=member.member_id,
-        group_instance_id=member.instance_id,
-        client_id=member.client_id,
-        client_host=member.host,
-        member_metadata=member.metadata(protocol),
-        member_assignment=member.assignment,
+        members=[
+            DescribedGroupMember(
+                member_id=member.member_id,
+                group_instance_id=member.instance_id,
+                client_id=member.client_id,
+                client_host=member.host,
+                member_metadata=member.metadata(group.protocol) if stable else b"",
+                # During a rebalance the older coordinator keeps to itself what has been assigned.
+                member_assignment=member.assignment if stable or not desk.older else b"",
+            )
+            for member in group.members.values()
+        ],
     )
 
 

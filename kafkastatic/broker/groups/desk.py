@@ -64,12 +64,14 @@ class Desk:
 
     Attributes:
         groups: by id.
+        older: whether it is the older coordinator, that of 3.9, that is followed.
         now: when the call in hand was made, in seconds.
         replies: what it has answered so far.
     """
 
     def __init__(self, settings: BrokerSettings, catalog: Catalog, new_id: Callable[[], str]) -> None:
         self.settings = settings
+        self.older = settings.behaves_as == "3.9"
         self.catalog = catalog
         self.new_id = new_id
         self.groups: dict[str, ClassicGroup] = {}

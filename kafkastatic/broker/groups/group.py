@@ -240,18 +240,18 @@ class ClassicGroup:
             return bool(protocol_type) and bool(names)
         return protocol_type == self.protocol_type and any(self._supported[name] == len(self.members) for name in names)
 
-    def subscribes(self, topic: str) -> bool:
-        """Whether members consume a topic. Where their metadata cannot be read, consumers are taken to consume all."""
+    def topics(self) -> set[str] | None:
+        """What its members consume, `None` if their metadata cannot be read; nothing where they are no consumers."""
         if self.protocol_type != CONSUMER:
-            return False
-        if not self.members:
-            return False
+            return set()
         try:
-            return any(
-                topic in decode_subscription(member.metadata(self.protocol)).topics for member in self.members.values()
-            )
+            return {
+                topic
+                for member in self.members.values()
+                for topic in decode_subscription(member.metadata(self.protocol)).topics
+            }
         except ProtocolError:
-            return True
+            return None
 
     def _count(self, protocols: Protocols, by: int) -> None:
         for name, _ in protocols:

@@ -11,7 +11,7 @@ from kafkastatic._protocol.messages.leave_group import (
 )
 from kafkastatic.broker.groups.desk import Asked, Desk
 from kafkastatic.broker.groups.group import ClassicGroup, GroupState
-from kafkastatic.broker.groups.rebalancing import rebalance_or_complete, remove
+from kafkastatic.broker.groups.rebalancing import complete_if_all_joined, rebalance_or_complete, remove
 
 
 def leave(desk: Desk, asked: Asked) -> None:
@@ -21,12 +21,22 @@ def leave(desk: Desk, asked: Asked) -> None:
         return
     members = request.members if asked.version >= 3 else [MemberIdentity(member_id=request.member_id)]
     group = desk.groups.get(request.group_id)
+    pending = frozenset(group.pending) if group is not None else frozenset[str]()
     codes = [_leave(desk, group, member) for member in members]
     if asked.version < 3:
         desk.reply(asked, LeaveGroupResponse(error_code=codes[0]))
     else:
         desk.reply(asked, LeaveGroupResponse(members=map(_said, members, codes)))
-    if group is not None and NONE in codes and group.state is not GroupState.EMPTY:
+    left = [member.member_id for member, code in zip(members, codes, strict=True) if code == NONE]
+    if group is not None and left and group.state is not GroupState.EMPTY:
+        _go_on(desk, group, none_joined=pending.issuperset(left))
+
+
+def _go_on(desk: Desk, group: ClassicGroup, *, none_joined: bool) -> None:
+    # Since 4.0 a stable group rebalances even when one leaves that has never joined it.
+    if none_joined and desk.older:
+        complete_if_all_joined(desk, group)
+    else:
         rebalance_or_complete(desk, group)
 
 

@@ -9,6 +9,7 @@ from kafkastatic._protocol.error_codes import (
     GROUP_ID_NOT_FOUND,
     GROUP_SUBSCRIBED_TO_TOPIC,
     ILLEGAL_GENERATION,
+    INVALID_GROUP_ID,
     NON_EMPTY_GROUP,
     NONE,
     OFFSET_METADATA_TOO_LARGE,
@@ -81,8 +82,7 @@ class Offsets:
         request: commits.OffsetCommitRequest = asked.request
         group = self._desk.groups.get(request.group_id)
         if group is None and request.generation_id_or_member_epoch >= 0:
-            new_enough = asked.version >= 9 and self._desk.settings.behaves_as != "3.9"
-            return GROUP_ID_NOT_FOUND if new_enough else ILLEGAL_GENERATION
+            return GROUP_ID_NOT_FOUND if asked.version >= 9 and not self._desk.older else ILLEGAL_GENERATION
         if group is None:
             # Not a member's: somebody who uses the group for its offsets only.
             group = self._desk.groups[request.group_id] = ClassicGroup(request.group_id)
@@ -157,31 +157,42 @@ class Offsets:
     def delete(self, asked: Asked) -> None:
         request: deletes.OffsetDeleteRequest = asked.request
         group = self._desk.groups.get(request.group_id)
-        if group is None:
-            self._desk.reply(asked, deletes.OffsetDeleteResponse(error_code=GROUP_ID_NOT_FOUND))
+        if not request.group_id or group is None:
+            code = GROUP_ID_NOT_FOUND if request.group_id else INVALID_GROUP_ID
+            self._desk.reply(asked, deletes.OffsetDeleteResponse(error_code=code))
         elif group.state is not GroupState.EMPTY and group.protocol_type != CONSUMER:
             self._desk.reply(asked, deletes.OffsetDeleteResponse(error_code=NON_EMPTY_GROUP))
         else:
-            topics = [self._delete_topic(group, topic) for topic in request.topics]
-            self._desk.reply(asked, deletes.OffsetDeleteResponse(topics=topics))
+            self._desk.reply(asked, deletes.OffsetDeleteResponse(topics=self._delete(group, request)))
 
-    def _delete_topic(
-        self, group: ClassicGroup, topic: deletes.OffsetDeleteRequestTopic
-    ) -> deletes.OffsetDeleteResponseTopic:
-        subscribed = group.subscribes(topic.name)
-        answers: list[deletes.OffsetDeleteResponsePartition] = []
-        for index in [partition.partition_index for partition in topic.partitions]:
-            code = GROUP_SUBSCRIBED_TO_TOPIC if subscribed else NONE
-            if not self._desk.catalog.has(topic.name, index):
-                code = UNKNOWN_TOPIC_OR_PARTITION
-            if code == NONE:
-                self.of(group.group_id).get(topic.name, {}).pop(index, None)
-            answers.append(deletes.OffsetDeleteResponsePartition(partition_index=index, error_code=code))
-        return deletes.OffsetDeleteResponseTopic(name=topic.name, partitions=answers)
+    def _delete(
+        self, group: ClassicGroup, request: deletes.OffsetDeleteRequest
+    ) -> Iterable[deletes.OffsetDeleteResponseTopic]:
+        topics: dict[str, deletes.OffsetDeleteResponseTopic] = {}
+        consumed = group.topics()
+        asked_for = [(topic.name, p.partition_index) for topic in request.topics for p in topic.partitions]
+        # As with commits, what is not there comes first.
+        for name, index in sorted(asked_for, key=lambda place: self._desk.catalog.has(*place)):
+            topic = topics.setdefault(name, deletes.OffsetDeleteResponseTopic(name=name))
+            code = self._delete_one(group.group_id, name, index, consumed is None or name in consumed)
+            topic.partitions.append(deletes.OffsetDeleteResponsePartition(partition_index=index, error_code=code))
+        return topics.values()
+
+    def _delete_one(self, group_id: str, topic: str, partition: int, consumed: bool) -> int:
+        if not self._desk.catalog.has(topic, partition):
+            return UNKNOWN_TOPIC_OR_PARTITION
+        if consumed:
+            return GROUP_SUBSCRIBED_TO_TOPIC
+        committed = self.of(group_id)
+        offsets = committed.get(topic, {})
+        offsets.pop(partition, None)
+        if not offsets:
+            committed.pop(topic, None)
+        return NONE
 
 
 class _Answers:
-    """What is said of each partition of a commit."""
+    """What is said of each partition of a commit. As in Kafka, what is not there comes first."""
 
     def __init__(self, *, by_id: bool) -> None:
         self._by_id = by_id

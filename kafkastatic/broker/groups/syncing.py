@@ -33,7 +33,8 @@ def sync(desk: Desk, asked: Asked) -> None:
             _assign(desk, group, request)
         return
     desk.reply(asked, assigned(group, member))
-    if desk.settings.behaves_as == "3.9":
+    if desk.older:
+        # Since 4.0 the session of a static member's successor goes on with its predecessor's timeout until it is heard.
         desk.restart_session(group, member)
 
 
