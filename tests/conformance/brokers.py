@@ -21,7 +21,7 @@ SETTINGS = {
     "auto_create_topics_enable": False,
 }
 
-_AT_ONCE = 16
+AT_ONCE = 16
 """Scenarios that run side by side: most of them wait most of the time."""
 
 
@@ -32,4 +32,4 @@ def real(release: str) -> RealKafka:
 
 def play_on(bootstrap: str, names: Iterable[str]) -> dict[str, list[Step]]:
     """The transcripts of these scenarios on that broker."""
-    return asyncio.run(play_all(list(names), bootstrap, at_once=_AT_ONCE))
+    return asyncio.run(play_all(list(names), bootstrap, at_once=AT_ONCE))
