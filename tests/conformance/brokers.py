@@ -21,7 +21,7 @@ SETTINGS = {
     "auto_create_topics_enable": False,
 }
 
-AT_ONCE = 16
+AT_ONCE = 24
 """Scenarios that run side by side: most of them wait most of the time."""
 
 

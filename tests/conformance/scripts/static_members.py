@@ -253,7 +253,7 @@ async def static_member_without_its_instance_id_joins(s: Session) -> None:
 @scenario
 async def static_member_missed_a_generation(s: Session) -> None:
     """While CompletingRebalance: the same metadata joins the generation in place, other metadata begins another one."""
-    a, b, c = (Member(s, name, instance_id=name, rebalance_timeout_ms=400) for name in "abc")
+    a, b, c = (Member(s, name, instance_id=name, rebalance_timeout_ms=1_500) for name in "abc")
     await group_of(s, a, b)
     newcomer = await c.join().parked()
     await a.join()
