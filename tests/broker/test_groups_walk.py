@@ -20,7 +20,8 @@ PROTOCOLS = (
     (("sticky", b"1"), ("range", b"1")),
     (("sticky", b"1"),),
 )
-TIMEOUTS = (300, 1_000, 2_500)
+SESSIONS = (500, 4_000, 10_000)
+REBALANCES = (300, 1_000)
 
 
 class Walk:
@@ -60,7 +61,7 @@ class Walk:
                 self.rejoin,
                 self.assign,
             ],
-            [12, 6, 10, 5, 3, 8, 2, 6, 6],
+            [10, 6, 8, 5, 2, 6, 2, 10, 10],
         )[0]
         act()
         self.check()
@@ -84,9 +85,9 @@ class Walk:
                 self.send("join", mid, "join", inst, mid, rebalance=1_000, protocols=self.random.choice(PROTOCOLS[:2]))
 
     def assign(self) -> None:
-        """All, or nearly all, ask for their assignments, the leader in its turn."""
-        for mid, inst in self.members().items():
-            if self.random.random() < 0.9:
+        """Most ask for their assignments, the leader in its turn."""
+        for mid, inst in self.random.sample(list(self.members().items()), len(self.members())):
+            if self.random.random() < 0.8:
                 self.sync_as(mid, inst)
 
     def sync(self) -> None:
@@ -111,7 +112,7 @@ class Walk:
         self.forgotten |= {key for key, (kind, whose) in self.parked.items() if kind == "sync" and whose in gone}
 
     def wait(self) -> None:
-        until = self.scene.now + self.random.choice([0.01, 0.2, 0.3, 1.0, 3.0])
+        until = self.scene.now + self.random.choice([0.01, 0.2, 0.3, 1.0, 5.0])
         while (deadline := self.scene.coordinator.deadline()) is not None and deadline <= until:
             self.expire(deadline)
         self.scene.now = until
@@ -158,8 +159,8 @@ class Walk:
     def options(self) -> dict[str, Any]:
         return {
             "protocols": self.random.choice(PROTOCOLS),
-            "session": self.random.choice(TIMEOUTS),
-            "rebalance": self.random.choice(TIMEOUTS),
+            "session": self.random.choice(SESSIONS),
+            "rebalance": self.random.choice(REBALANCES),
         }
 
     def somebody(self) -> str:
