@@ -19,9 +19,17 @@ async def produce(connection: RawConnection, data: bytes, *, acks: int) -> Any:
     )
 
 
-async def fetch(connection: RawConnection, offset: int, *, epoch: int = -1, session: int = 0, max_wait: int = 0) -> Any:
-    """One partition with a session, which `epoch` 0 opens."""
-    wanted = [("orders", [(0, -1, offset, -1, -1, 1 << 20)])] if epoch <= 0 else []
+async def fetch(
+    connection: RawConnection,
+    offset: int,
+    *,
+    leader_epoch: int = -1,
+    epoch: int = -1,
+    session: int = 0,
+    max_wait: int = 0,
+) -> Any:
+    """One partition; with a session, which `epoch` 0 opens."""
+    wanted = [("orders", [(0, leader_epoch, offset, -1, -1, 1 << 20)])] if epoch <= 0 else []
     return await connection.request(
         "Fetch",
         12,
@@ -69,13 +77,13 @@ async def test_a_waiting_fetch_is_woken_by_the_handle() -> None:
         broker.append("orders", 0, b"a", b"b", key=b"k", timestamp=7, codec="lz4")
         (partition,) = (await asyncio.wait_for(waiting, 5)).responses[0].partitions
 
-        waiting = asyncio.create_task(fetch(connection, 2, max_wait=60_000))
+        waiting = asyncio.create_task(fetch(connection, 2, leader_epoch=0, max_wait=60_000))
         await peer.partitions("orders")
         broker.move_leader("orders", 0, to=2)
         moved = await asyncio.wait_for(waiting, 5)
 
         assert seen([partition.records]) == [(0, 7, b"k", b"a"), (1, 7, b"k", b"b")]
-        assert codes(moved) == []
+        assert codes(moved) == [74]
 
 
 @pytest.mark.asyncio
