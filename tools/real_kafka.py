@@ -381,12 +381,13 @@ class RealKafka:
         atexit.unregister(self.close)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def log_tail(self, lines: int = 40) -> str:
+    def log_tail(self, lines: int = 40, *, about: Sequence[str] = ("",)) -> str:
+        """The last lines of the broker's log that contain one of these texts, over all its starts."""
         try:
             text = self.log_file.read_text(errors="replace")
         except OSError:
             return "(no broker log)"
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join([line for line in text.splitlines() if any(it in line for it in about)][-lines:])
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.running:
