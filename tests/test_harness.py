@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.scenes import eventually
+from tools.real_kafka import free_port
 
 TESTS = Path(__file__).resolve().parent
 
@@ -134,6 +135,12 @@ def test_a_failure_shows_what_the_brokers_of_the_test_logged(tmp_path: Path) -> 
     lines = _pytest("test_it.py", cwd=tmp_path, PYTHONPATH=str(TESTS.parent)).stdout.splitlines()
     logged = [line.partition(" group ")[0] for line in lines if line.startswith(("of ", "Preparing "))]
     assert logged == ["Preparing to rebalance", *40 * ["of one test"], *40 * ["of all tests"]]
+
+
+def test_no_port_is_given_twice() -> None:
+    """One that nobody listens on yet looks free: to the next broker of the same run too."""
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == 500
 
 
 @pytest.mark.asyncio
