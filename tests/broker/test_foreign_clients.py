@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from kafka.record.memory_records import MemoryRecords
 
 from kafkastatic.broker import Broker
-from tests.support.foreign_tools import AioTools, ConfluentTools, ForeignTools, KafkaPythonTools
-from tests.support.members import ForeignMember
+from tests.support.foreign_tools import (
+    PARTITIONS,
+    AioTools,
+    ConfluentTools,
+    ForeignTools,
+    KafkaPythonTools,
+    read_by_three,
+)
 from tests.support.raw_peer import API_KEYS, MESSAGES, RawPeer
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-PARTITIONS = 6
 VALUES = [b"%03d " % number * 20 for number in range(20)]
-
-
-async def eventually(holds: Callable[[], bool], what: Callable[[], object], within: float = 20.0) -> None:
-    """Wait until it holds; `what` tells what is there instead."""
-    deadline = asyncio.get_running_loop().time() + within
-    while not holds():
-        assert asyncio.get_running_loop().time() < deadline, what()
-        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("tools", [AioTools, ConfluentTools, KafkaPythonTools])
@@ -33,42 +29,21 @@ async def test_a_foreign_client_does_its_work(tools: type[ForeignTools]) -> None
     with Broker(brokers=3) as broker:
         client = tools(broker.bootstrap)
         await asyncio.to_thread(client.create_topic, "orders", PARTITIONS)
-        for partition in range(PARTITIONS):
-            codec = CODECS[partition % len(CODECS)]
-            await asyncio.to_thread(client.produce, "orders", partition, VALUES, codec)
+        codecs = [CODECS[partition % len(CODECS)] for partition in range(PARTITIONS)]
+        await produced(client, codecs)
+        for partition, codec in enumerate(codecs):
             assert [record.value for record in broker.records("orders", partition)] == VALUES
             assert await codecs_of(broker, partition) == {codec}
 
-        members = [client.member(broker.bootstrap, "orders", "billing", instance_id=f"billing-{n}") for n in range(3)]
-        await asyncio.gather(*(member.__aenter__() for member in members))
-        await eventually(lambda: [len(m.owned) for m in members] == [2, 2, 2], lambda: [m.owned for m in members])
-        await reads(members, len(VALUES))
-        generation = broker.group("billing").generation
-
-        await members[0].__aexit__()
-        for partition in range(PARTITIONS):
-            await asyncio.to_thread(client.produce, "orders", partition, VALUES, "none")
-        members.append(client.member(broker.bootstrap, "orders", "billing", instance_id="billing-0"))
-        await members[3].__aenter__()
-        await reads(members, 2 * len(VALUES))
-        assert broker.group("billing").generation == generation
-
-        for member in members[1:]:
-            await member.__aexit__()
+        await read_by_three(broker, client.member, "orders", lambda: produced(client, codecs))
         lag = await asyncio.to_thread(client.lag, "billing", "orders", PARTITIONS)
         assert lag == dict.fromkeys(range(PARTITIONS), 0)
-        committed = {tp.partition: found.offset for tp, found in broker.committed("billing").items()}
-        assert committed == dict.fromkeys(range(PARTITIONS), 2 * len(VALUES))
 
 
-async def reads(members: list[ForeignMember], count: int) -> None:
-    """Wait until the members have read that many records of every partition."""
-    everything = {(partition, offset) for partition in range(PARTITIONS) for offset in range(count)}
-
-    def missing() -> set[tuple[int, int]]:
-        return everything - {record for member in members for record in member.records}
-
-    await eventually(lambda: not missing(), missing)
+async def produced(client: ForeignTools, codecs: list[str]) -> None:
+    """The values, once to every partition, with its codec."""
+    threads = (asyncio.to_thread(client.produce, "orders", p, VALUES, codec) for p, codec in enumerate(codecs))
+    await asyncio.gather(*threads)
 
 
 async def codecs_of(broker: Broker, partition: int) -> set[str]:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from tests.support.members import JavaMember, Jvm
 from tests.support.raw_peer import RawPeer
 from tools.real_cluster import RealCluster
 from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
@@ -138,6 +139,15 @@ def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
         yield cluster.start()
     finally:
         cluster.close()
+
+
+@pytest.fixture(scope="session")
+def jvm() -> Iterator[Jvm]:
+    """Java members run in it; it starts while the first test already runs."""
+    demand_kafka()
+    JavaMember.jvm = Jvm()
+    yield JavaMember.jvm
+    JavaMember.jvm.close()
 
 
 @pytest.fixture

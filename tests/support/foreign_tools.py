@@ -1,12 +1,12 @@
-"""What foreign clients do besides reading in a group, all with one face: create a topic, produce, tell the lag.
+"""What foreign clients do, all with one face: create a topic, produce, tell the lag; and three of them reading a topic.
 
-Each call blocks and leaves nothing open.
+Each call of `ForeignTools` blocks and leaves nothing open.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiokafka
 import aiokafka.admin
@@ -15,8 +15,11 @@ import confluent_kafka.admin
 import kafka
 import kafka.admin
 
+from kafkastatic.broker import Broker
 from tests.support.members import AioMember, ConfluentMember, ForeignMember, KafkaPythonMember
+from tests.support.scenes import eventually
 
+PARTITIONS = 6
 WITHIN = 20.0
 
 
@@ -131,3 +134,42 @@ class KafkaPythonTools(ForeignTools):
         found = {tp.partition: ends[tp] - (consumer.committed(tp) or 0) for tp in every}
         consumer.close()
         return found
+
+
+async def read_by_three(
+    broker: Broker, member: type[ForeignMember], topic: str, write: Callable[[], Awaitable[None]]
+) -> None:
+    """Static members of `billing` read all there is, and what `write` adds while one of them is away.
+
+    They commit everything, and the restart is no rebalance.
+    """
+    members = [member(broker.bootstrap, topic, "billing", instance_id=f"billing-{n}") for n in range(3)]
+    await asyncio.gather(*(one.__aenter__() for one in members))
+    await eventually(lambda: [len(one.owned) for one in members] == [2, 2, 2], WITHIN)
+    await _read(broker, members, topic)
+    generation = broker.group("billing").generation
+
+    await members[0].__aexit__()
+    await write()
+    members.append(member(broker.bootstrap, topic, "billing", instance_id="billing-0"))
+    await members[3].__aenter__()
+    await _read(broker, members, topic)
+    assert broker.group("billing").generation == generation
+
+    for one in members[1:]:
+        await one.__aexit__()
+    committed = {tp.partition: found.offset for tp, found in broker.committed("billing").items()}
+    assert committed == {partition: broker.end_offset(topic, partition) for partition in range(PARTITIONS)}
+
+
+async def _read(broker: Broker, members: Sequence[ForeignMember], topic: str) -> None:
+    """Wait until the members have read every record of the topic."""
+    ends = [broker.end_offset(topic, partition) for partition in range(PARTITIONS)]
+    everything = {(partition, offset) for partition, end in enumerate(ends) for offset in range(end)}
+
+    def all_read() -> bool:
+        missing = everything - {record for member in members for record in member.records}
+        assert not missing
+        return True
+
+    await eventually(all_read, WITHIN)

@@ -213,7 +213,8 @@ class JavaMember(ForeignMember):
         }
         if self.instance_id is not None:
             options["group.instance.id"] = self.instance_id
-        self.jvm.start(self.group, self._happened, self.topic, options)
+        self._name = f"{self.group}/{self.instance_id or ''}"
+        self.jvm.start(self._name, self._happened, self.topic, options)
 
     def _happened(self, *words: str) -> None:
         match words:
@@ -233,7 +234,7 @@ class JavaMember(ForeignMember):
 
     async def stop(self) -> None:
         await self._task
-        await asyncio.to_thread(self.jvm.stop, self.group)
+        await asyncio.to_thread(self.jvm.stop, self._name)
 
 
 class Jvm:
