@@ -106,8 +106,12 @@ class Cluster:
         """The node that says it is the controller: the first one online, -1 with none."""
         return next((node.node_id for node in self.online()), NOBODY)
 
-    def node_started(self, node_id: int) -> None:
-        """It has all records at once, and leads what nobody leads; nothing moves back to it."""
+    def node_started(self, node_id: int) -> set[int]:
+        """It has all records at once, and leads and coordinates what nobody else does; nothing moves back to it.
+
+        Returns:
+            The slots of the groups that have a coordinator again.
+        """
         self.nodes[node_id].online = True
         for partition in self._partitions():
             if node_id in partition.replicas and node_id not in partition.isr:
@@ -117,12 +121,13 @@ class Cluster:
         for slot, holder in enumerate(self._coordinators):
             if not self.nodes[holder].online:
                 self._coordinators[slot] = node_id
+        return {slot for slot, holder in enumerate(self._coordinators) if holder == node_id}
 
     def node_stopped(self, node_id: int) -> set[int]:
         """Its partitions go on at another replica in sync, or nowhere.
 
         Returns:
-            The slots of the groups whose coordinator it was.
+            The slots of the groups whose coordinator it was, which has moved, or which is nobody now.
         """
         self.nodes[node_id].online = False
         for partition in self._partitions():

@@ -79,7 +79,7 @@ class Control:
             return
         node.host = self._host
         node.port = self._listeners[node_id].open(port)
-        self._cluster.node_started(node_id)
+        self._groups.moved(self._cluster.node_started(node_id))
 
     def _node(self, node_id: int) -> Node:
         if node_id not in self._cluster.nodes:
