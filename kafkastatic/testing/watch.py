@@ -33,6 +33,7 @@ _REMEDY = (
     "Close what the test opens (`async with Consumer(...)`, or `await consumer.aclose()`) and await the tasks that it "
     "starts; @pytest.mark.embedded_kafka(leak_check=False) leaves this check out."
 )
+_OURS = "kafkastatic:"  # how the tasks of a consumer are named
 _test: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("kafkastatic_test", default=None)
 
 
@@ -95,9 +96,10 @@ class Watch:
 
     def _tasks_left(self) -> Iterator[str]:
         if self._loop is not None:
-            for task in asyncio.all_tasks(self._loop) - self._tasks - {asyncio.current_task()}:
-                if _context(task).get(_test) is self:
-                    yield f"task {task.get_name()!r} runs {_place(task)}"
+            found = asyncio.all_tasks(self._loop) - self._tasks - {asyncio.current_task()}
+            left = [task for task in found if _context(task).get(_test) is self]
+            for task in sorted(left, key=lambda task: task.get_name()):
+                yield from _told(task)
 
     def _sockets_left(self) -> Iterator[str]:
         if self._loop is not None and self._own_loop:
@@ -145,11 +147,16 @@ def _context(task: asyncio.Task[Any]) -> contextvars.Context:
     return next(found, contextvars.Context())
 
 
-def _place(task: asyncio.Task[Any]) -> str:
-    """What a task runs, and where it waits."""
-    name = getattr(task.get_coro(), "__qualname__", repr(task.get_coro()))
+def _told(task: asyncio.Task[Any]) -> Iterator[str]:
+    """A task by its name, and where it waits; of a consumer's own tasks the one that is the parent of all."""
+    name, code = task.get_name(), task.get_coro()
+    what = getattr(code, "__qualname__", repr(code))
+    if name.startswith(_OURS):
+        if what.endswith("._supervise"):
+            yield f"consumer {name.removeprefix(_OURS)!r} is not closed"
+        return
     stack = task.get_stack(limit=1)
-    return f"{name}, at {stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else name
+    yield f"task {name!r} runs {what}" + (f", at {stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else "")
 
 
 # ── sockets ──

@@ -148,6 +148,35 @@ def test_plain(embedded_kafka):
     result.stdout.fnmatch_lines(["The test left behind:", "  client '' is connected from 127.0.0.1:*"])
 
 
+def test_a_consumer_that_is_left_fails_its_test(run) -> None:
+    """By client, address and member: of one that is a static member of a group, and of one without a group."""
+    body = """
+address = {"bootstrap_servers": embedded_kafka.bootstrap}
+embedded_kafka.create_topic("orders")
+async with Consumer("orders", group_id="billing", group_instance_id="billing-1", **address) as closed:
+    await closed.assigned()
+kept.append(Consumer("orders", group_id="billing", group_instance_id="billing-0", client_id="bills", **address))
+kept.append(Consumer(client_id="reader", **address))
+await kept[-2].start()
+await kept[-1].start()
+await kept[-2].assigned()
+"""
+    result = run(each_kind(body, "asyncio", "anyio"), "-W", "ignore")
+    result.assert_outcomes(passed=2, errors=2)
+    for kind in ("asyncio", "anyio"):
+        result.stdout.fnmatch_lines(
+            [
+                f"*ERROR at teardown of test_{kind}*",
+                "The test left behind:",
+                "  client 'bills' is connected from 127.0.0.1:*; member 'billing-0-*' (instance 'billing-0') of group *'",
+                "  client 'reader' is connected from 127.0.0.1:*",
+                "  consumer 'billing/billing-0' is not closed",
+                "  consumer '*' is not closed",
+            ]
+        )
+    result.stdout.no_fnmatch_line("*billing-1*is*")
+
+
 def test_a_socket_that_is_left_in_the_loop_fails_its_test(run) -> None:
     """A server that listens, a connection to somewhere else: where the event loop ends with the test."""
     body = """
