@@ -153,7 +153,7 @@ def test_a_consumer_that_is_left_fails_its_test(run) -> None:
     body = """
 address = {"bootstrap_servers": embedded_kafka.bootstrap}
 embedded_kafka.create_topic("orders")
-async with Consumer("orders", group_id="billing", group_instance_id="billing-1", **address) as closed:
+async with Consumer("orders", group_id="shipping", group_instance_id="shipping-0", **address) as closed:
     await closed.assigned()
 kept.append(Consumer("orders", group_id="billing", group_instance_id="billing-0", client_id="bills", **address))
 kept.append(Consumer(client_id="reader", **address))
@@ -168,13 +168,13 @@ await kept[-2].assigned()
             [
                 f"*ERROR at teardown of test_{kind}*",
                 "The test left behind:",
-                "  client 'bills' is connected from 127.0.0.1:*; member 'billing-0-*' (instance 'billing-0') of group *'",
+                "  client 'bills' is connected from *; member 'billing-0-*' (instance 'billing-0') of group 'billing'",
                 "  client 'reader' is connected from 127.0.0.1:*",
+                "  consumer '-/-' is not closed",
                 "  consumer 'billing/billing-0' is not closed",
-                "  consumer '*' is not closed",
             ]
         )
-    result.stdout.no_fnmatch_line("*billing-1*is*")
+    result.stdout.no_fnmatch_line("  *shipping*")
 
 
 def test_a_socket_that_is_left_in_the_loop_fails_its_test(run) -> None:
