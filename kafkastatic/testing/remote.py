@@ -331,4 +331,4 @@ class RealCluster:
 
 
 def _skip(what: str) -> NoReturn:
-    pytest.skip(f"on a real Kafka, which has no {what}")
+    pytest.skip(f"on a real Kafka, which does not tell or do this: {what}")

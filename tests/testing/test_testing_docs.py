@@ -21,13 +21,19 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", DOCS.read_text(), re.DOTALL)
 
 
-def test_the_examples_pass_but_for_the_one_that_forgets_to_stop(pytester: pytest.Pytester) -> None:
-    """Each as a test file of its own; what the leak check says is what stands below its example."""
-    pytester.makeini(SETTINGS)
+def write_examples(folder: Path) -> int:
+    """Each example as a test file of its own; how many there are."""
     for number, code in enumerate(blocks("python")):
-        (pytester.path / f"test_{number}.py").write_text(code)
+        (folder / f"test_{number}.py").write_text(code)
+    return len(blocks("python"))
+
+
+def test_the_examples_pass_but_for_the_one_that_forgets_to_stop(pytester: pytest.Pytester) -> None:
+    """What the leak check says is what stands below its example."""
+    pytester.makeini(SETTINGS)
+    count = write_examples(pytester.path)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=60)
-    result.assert_outcomes(passed=len(blocks("python")), errors=1)
+    result.assert_outcomes(passed=count, errors=1)
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_that_forgets_to_stop*"])
     (told,) = blocks("text")
     result.stdout.fnmatch_lines(told.splitlines())
