@@ -89,6 +89,8 @@ class Peer(asyncio.Protocol):
                     break
         except KafkaError:
             pass  # what cannot be understood ends the connection, as in Kafka
+        except Exception as mistake:
+            self._listener.service.mistakes.append(mistake)
         finally:
             if not self.transport.is_closing():
                 self.transport.abort()
