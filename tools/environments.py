@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
@@ -95,7 +96,8 @@ def environment(python: Python, extra: str, *, main: bool) -> Path:
 def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
     interpreter = directory / "bin" / "python"
     wanted = {"python": str(python), "dependencies": _dependencies()}
-    compiled = _digest(path.read_bytes() for path in [ROOT / "setup.py", *sorted(ROOT.glob("kafkastatic/**/*.pyx"))])
+    sources = [ROOT / "setup.py", *sorted(ROOT.glob("kafkastatic/**/*.pyx"))]
+    built = _digest([*(path.read_bytes() for path in sources), _entry_points()])
     stamp = directory / "kafkastatic.stamp"
     try:
         present = json.loads(stamp.read_text())
@@ -104,7 +106,7 @@ def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
     usable = {key: present.get(key) for key in wanted} == wanted and _probe(str(interpreter)) is not None
     extras = present["extras"] if usable else []
     complete = extra in extras or (extra == "test" and "dev" in extras)
-    if complete and present.get("compiled") == compiled:
+    if complete and present.get("built") == built:
         return
     print(f"{directory.relative_to(ROOT)}: installing .[{extra}] for Python {python}", file=sys.stderr, flush=True)
     if not usable:
@@ -114,15 +116,25 @@ def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
         what = ["--no-deps", "--editable", "."] if complete else ["--editable", f".[{extra}]"]
         _run([str(interpreter), "-m", "pip", *PIP_OPTIONS, "install", *what])
     extras = extras if complete else [*extras, extra]
-    stamp.write_text(json.dumps({**wanted, "compiled": compiled, "extras": extras}))
+    stamp.write_text(json.dumps({**wanted, "built": built, "extras": extras}))
+
+
+def _entry_points() -> bytes:
+    """What pyproject.toml says about commands and plugins: they are written when the package is installed."""
+    project = _settings()["project"]
+    return json.dumps([project["scripts"], project["entry-points"]], sort_keys=True).encode()
+
+
+def _settings() -> dict[str, Any]:
+    import tomllib
+
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        return tomllib.load(file)
 
 
 def _dependencies() -> str:
     """A digest of what pyproject.toml says about dependencies; other settings need no new environment."""
-    import tomllib
-
-    with open(ROOT / "pyproject.toml", "rb") as file:
-        content = tomllib.load(file)
+    content = _settings()
     project = content["project"]
     about = [content["build-system"], project["requires-python"], project["dependencies"]]
     about.append(project["optional-dependencies"])
