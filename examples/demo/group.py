@@ -37,6 +37,7 @@ class Member:
 
     Attributes:
         state: "starting", "reads", "waits" (for partitions), "stopping", "down", or "fenced".
+        read: whether its process has received a record.
         message: what its process said when it was fenced.
     """
 
@@ -45,6 +46,7 @@ class Member:
         self.state = "down"
         self.partitions: list[int] = []
         self.generation = -1
+        self.read = False
         self.message = ""
         self._group = group
         self._process: BaseProcess | None = None
@@ -63,7 +65,7 @@ class Member:
         self._process.start()
         theirs.close()
         self._reports, self._new = ours, True
-        self.state, self.message = "starting", ""
+        self.state, self.read, self.message = "starting", False, ""
         asyncio.get_running_loop().add_reader(ours.fileno(), self._read)
 
     async def stop(self) -> None:
@@ -91,6 +93,7 @@ class Member:
 
     def _told(self, what: str, *details: Any) -> None:
         if what == "records":
+            self.read = True
             self._group.ledger.received(*details)
         elif what == "fenced":
             self.state, self.message = "fenced", details[0]
@@ -183,11 +186,12 @@ class Group:
                 await self.until(lambda: not self.ledger.missing())
 
     async def restart(self, member: Member, down: float) -> None:
-        """Stop a member, start it again after so many seconds, and wait until it reads."""
+        """Stop a member, start it again after so many seconds, and wait until it has read something."""
         await member.stop()
         await asyncio.sleep(down)
         member.start()
         await self.settled()
+        await self.until(lambda: member.read)
 
     async def duplicate(self) -> Member:
         """Start a second process of the second member: the same program with the same options."""

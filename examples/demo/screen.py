@@ -99,16 +99,14 @@ def sums_table(static: Sums, dynamic: Sums, partitions: int) -> list[str]:
     return [f"{'':<40}{'static':>10}{'dynamic':>10}", *(f"{label:<40}{a:>10}{b:>10}" for label, a, b in rows)]
 
 
-def conclusion(static: Sums, dynamic: Sums) -> str:
+def conclusion(static: Sums, dynamic: Sums, restarts: int, partitions: int) -> str:
     """What the sums say, in one sentence, for better or worse."""
-    parts = [
-        f"{counted(static.rebalances, 'rebalance')} instead of {dynamic.rebalances}",
-        f"{counted(static.dark_at_once, 'partition')} dark at once instead of {dynamic.dark_at_once}",
-        f"none for longer than {static.longest:.2f} s instead of {dynamic.longest:.2f} s",
-    ]
-    if dynamic.altogether:
-        parts.append(f"{100 * static.altogether / dynamic.altogether:.0f} % of the dark time altogether")
-    return f"Static instead of dynamic: {', '.join(parts)}."
+    return (
+        f"{counted(restarts, 'restart')} and a duplicate made {counted(static.rebalances, 'rebalance')} in the static"
+        f" group, {dynamic.rebalances} in the dynamic one; {static.dark_at_once} of {partitions} partitions against"
+        f" {dynamic.dark_at_once} were dark at once, {static.altogether:.1f} s against {dynamic.altogether:.1f} s in all,"
+        f" none for longer than {static.longest:.2f} s against {dynamic.longest:.2f} s."
+    )
 
 
 def counted(number: int, what: str) -> str:

@@ -13,6 +13,7 @@ from tools.load import Loader
 
 TOPIC = "orders"
 PARTITIONS = 12
+RESTARTS = 1 + 3
 TICK = 0.05
 """Seconds from a record of each partition to the next."""
 DOWN = 0.3
@@ -153,7 +154,7 @@ class Story:
         self._screen.say("", *sums_table(static, dynamic, PARTITIONS), "", "static-1, when it had been started twice:")
         self._screen.say_long(self._message)
         self._screen.say("")
-        self._screen.say_long(conclusion(static, dynamic))
+        self._screen.say_long(conclusion(static, dynamic, RESTARTS, PARTITIONS))
         return amiss(static, dynamic, self._message)
 
     def _sums(self, group: Group) -> Sums:
