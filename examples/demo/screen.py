@@ -102,9 +102,10 @@ def sums_table(static: Sums, dynamic: Sums, partitions: int) -> list[str]:
 def conclusion(static: Sums, dynamic: Sums, restarts: int, partitions: int) -> str:
     """What the sums say, in one sentence, for better or worse."""
     return (
-        f"{counted(restarts, 'restart')} and a duplicate made {counted(static.rebalances, 'rebalance')} in the static"
-        f" group, {dynamic.rebalances} in the dynamic one; {static.dark_at_once} of {partitions} partitions against"
-        f" {dynamic.dark_at_once} were dark at once, {static.altogether:.1f} s against {dynamic.altogether:.1f} s in all,"
+        f"{counted(restarts, 'restart')} and a duplicate made {counted(static.rebalances, 'rebalance')}"
+        f" in the static group, {dynamic.rebalances} in the dynamic one;"
+        f" {static.dark_at_once} of {partitions} partitions against {dynamic.dark_at_once} were dark at once,"
+        f" {static.altogether:.1f} s against {dynamic.altogether:.1f} s in all,"
         f" none for longer than {static.longest:.2f} s against {dynamic.longest:.2f} s."
     )
 
