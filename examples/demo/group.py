@@ -100,6 +100,7 @@ class Member:
         else:
             if not self._new and self.state != "stopping":  # a start and an end of its own are no news to it
                 self._group.callbacks += 1
+                self._group.taken += len(self.partitions) if what != "assigned" else 0
             self._new = False
             self.generation, self.partitions = details if what == "assigned" else (-1, [])
             if self.state != "stopping":
@@ -126,6 +127,7 @@ class Group:
 
     Attributes:
         callbacks: how many rebalance callbacks its members ran, but for those of their own start and end.
+        taken: how many times in these a partition was taken from its member.
         broken: why it cannot go on.
     """
 
@@ -138,6 +140,7 @@ class Group:
         self._all = sorted(produced)
         self.members = [Member(self, f"{name}-{number}") for number in range(3)]
         self.callbacks = 0
+        self.taken = 0
         self.broken = ""
         self._first_generation = 0
         self._generation = 0
@@ -151,7 +154,7 @@ class Group:
     def begin(self) -> None:
         """What was until now is not what is shown."""
         self._first_generation = self._generation
-        self.callbacks = 0
+        self.callbacks = self.taken = 0
 
     def changed(self) -> None:
         self._generation = max(self._generation, *(member.generation for member in self.members))

@@ -74,14 +74,3 @@ def _gaps(produced: Mapping[int, float], first: Mapping[int, float], now: float)
         if until > last:
             yield max(at, last), until
             last = until
-
-
-def at_once(gaps: Iterable[Gap]) -> int:
-    """How many partitions were dark at the same time, at most."""
-    # At one time, ends count before starts.
-    steps = sorted(step for gap in gaps for step in ((gap.start, 1), (gap.end, -1)))
-    most = dark = 0
-    for _, step in steps:
-        dark += step
-        most = max(most, dark)
-    return most

@@ -52,14 +52,15 @@ class Sums(NamedTuple):
     """What a group has come to.
 
     Attributes:
-        dark_at_once: partitions, at most.
+        callbacks: those of members at work.
+        taken: how many times a partition was taken from such a member.
         longest: dark time of one partition, in seconds.
         altogether: dark times of all partitions, in seconds.
     """
 
     rebalances: int
     callbacks: int
-    dark_at_once: int
+    taken: int
     longest: float
     altogether: float
     read: int
@@ -85,11 +86,11 @@ def _row(name: str, state: str, owned: Sequence[int], partitions: int) -> str:
     return f"  {name:<10} {state:<{LABEL - 13}}{''.join(cells)}"
 
 
-def sums_table(static: Sums, dynamic: Sums, partitions: int) -> list[str]:
+def sums_table(static: Sums, dynamic: Sums) -> list[str]:
     rows = [
         ("rebalances", f"{static.rebalances}", f"{dynamic.rebalances}"),
         ("rebalance callbacks of members at work", f"{static.callbacks}", f"{dynamic.callbacks}"),
-        (f"dark at once, of {partitions} partitions", f"{static.dark_at_once}", f"{dynamic.dark_at_once}"),
+        ("partitions taken from members at work", f"{static.taken}", f"{dynamic.taken}"),
         ("longest dark time of a partition", f"{static.longest:.2f} s", f"{dynamic.longest:.2f} s"),
         ("dark times of all partitions together", f"{static.altogether:.1f} s", f"{dynamic.altogether:.1f} s"),
         ("records read", f"{static.read:,}", f"{dynamic.read:,}"),
@@ -99,14 +100,14 @@ def sums_table(static: Sums, dynamic: Sums, partitions: int) -> list[str]:
     return [f"{'':<40}{'static':>10}{'dynamic':>10}", *(f"{label:<40}{a:>10}{b:>10}" for label, a, b in rows)]
 
 
-def conclusion(static: Sums, dynamic: Sums, restarts: int, partitions: int) -> str:
+def conclusion(static: Sums, dynamic: Sums, restarts: int) -> str:
     """What the sums say, in one sentence, for better or worse."""
     return (
         f"{counted(restarts, 'restart')} and a duplicate made {counted(static.rebalances, 'rebalance')}"
         f" in the static group, {dynamic.rebalances} in the dynamic one;"
-        f" {static.dark_at_once} of {partitions} partitions against {dynamic.dark_at_once} were dark at once,"
-        f" {static.altogether:.1f} s against {dynamic.altogether:.1f} s in all,"
-        f" none for longer than {static.longest:.2f} s against {dynamic.longest:.2f} s."
+        f" {counted(static.taken, 'partition')} were taken from a member at work, {dynamic.taken} in the dynamic one;"
+        f" they were dark for {static.altogether:.1f} s against {dynamic.altogether:.1f} s in all,"
+        f" for {static.longest:.2f} s against {dynamic.longest:.2f} s at most."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from examples.demo.group import Group
-from examples.demo.ledger import Gap, at_once
+from examples.demo.ledger import Gap
 from examples.demo.screen import GroupView, Line, MemberView, Screen, Sums, conclusion, counted, sums_table, table
 from tools.load import Loader
 
@@ -33,6 +33,7 @@ class Mark(NamedTuple):
     at: float
     rebalances: int
     callbacks: int
+    taken: int
 
 
 class Story:
@@ -119,7 +120,7 @@ class Story:
     async def _phase(self, title: str, happens: Callable[[Group], Awaitable[None]]) -> None:
         self._doing = title
         await asyncio.sleep(CALM)
-        before = [Mark(self._now, group.rebalances, group.callbacks) for group in self._groups]
+        before = [Mark(self._now, group.rebalances, group.callbacks, group.taken) for group in self._groups]
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
             for group in self._groups:
                 tasks.create_task(happens(group))
@@ -131,8 +132,9 @@ class Story:
         gaps = [gap for gap in group.ledger.gaps(self._now) if gap.end > before.at]
         rebalances = counted(group.rebalances - before.rebalances, "rebalance")
         callbacks = counted(group.callbacks - before.callbacks, "callback")
-        dark = counted(len({gap.partition for gap in gaps}), "partition")
-        return f"    {group.name:<9}{rebalances}, {callbacks}; {dark} dark, for {_longest(gaps):.2f} s at most"
+        taken = counted(group.taken - before.taken, "partition")
+        dark = f"dark for {_longest(gaps):.2f} s at most, {_total(gaps):.1f} s in all"
+        return f"    {group.name:<9}{rebalances}, {callbacks}, {taken} taken away; {dark}"
 
     async def _draw(self) -> None:
         while self._screen.live:
@@ -151,10 +153,10 @@ class Story:
 
     def _told(self) -> list[str]:
         static, dynamic = (self._sums(group) for group in self._groups)
-        self._screen.say("", *sums_table(static, dynamic, PARTITIONS), "", "static-1, when it had been started twice:")
+        self._screen.say("", *sums_table(static, dynamic), "", "static-1, when it had been started twice:")
         self._screen.say_long(self._message)
         self._screen.say("")
-        self._screen.say_long(conclusion(static, dynamic, RESTARTS, PARTITIONS))
+        self._screen.say_long(conclusion(static, dynamic, RESTARTS))
         return amiss(static, dynamic, self._message)
 
     def _sums(self, group: Group) -> Sums:
@@ -164,9 +166,9 @@ class Story:
         return Sums(
             group.rebalances,
             group.callbacks,
-            at_once(gaps),
+            group.taken,
             _longest(gaps),
-            sum(gap.length for gap in gaps),
+            _total(gaps),
             total - lost,
             group.ledger.twice,
             lost,
@@ -193,3 +195,7 @@ def amiss(static: Sums, dynamic: Sums, message: str) -> list[str]:
 
 def _longest(gaps: list[Gap]) -> float:
     return max((gap.length for gap in gaps), default=0.0)
+
+
+def _total(gaps: list[Gap]) -> float:
+    return sum(gap.length for gap in gaps)

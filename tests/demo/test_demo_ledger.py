@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from examples.demo.ledger import Gap, Ledger, at_once
+from examples.demo.ledger import Gap, Ledger
 
 
 def every_tenth(count: int, start: float = 10.0) -> dict[int, float]:
@@ -78,10 +78,3 @@ def test_a_record_that_is_received_before_it_is_known_to_be_written_has_not_wait
 
     assert ledger.gaps(20.0) == []
     assert ledger.missing() == 0
-
-
-def test_how_many_are_dark_at_once() -> None:
-    """A gap that begins when another one ends is not dark beside it."""
-    assert at_once([]) == 0
-    assert at_once([Gap(0, 1.0, 2.0), Gap(1, 2.0, 3.0)]) == 1
-    assert at_once([Gap(0, 1.0, 2.0), Gap(1, 1.5, 3.0), Gap(2, 1.75, 1.9), Gap(0, 2.5, 4.0)]) == 3

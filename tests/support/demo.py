@@ -37,6 +37,8 @@ def check(run: subprocess.CompletedProcess[str]) -> None:
     assert told["rebalances"][1] >= 5  # four restarts and a newcomer
     assert told["rebalance callbacks of members at work"][0] == 1  # of the one that was fenced
     assert told["rebalance callbacks of members at work"][1] >= 5 * 4  # two members or more give up and get
+    assert told["partitions taken from members at work"][0] == 4  # from the same
+    assert told["partitions taken from members at work"][1] >= 5 * 8
     assert told["records lost"] == (0, 0)
     assert told["records read"][0] == told["records read"][1] > 0
     assert "    FencedInstanceIdError: " in run.stdout
