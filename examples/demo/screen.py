@@ -103,8 +103,8 @@ def sums_table(static: Sums, dynamic: Sums) -> list[str]:
 def conclusion(static: Sums, dynamic: Sums, restarts: int) -> str:
     """What the sums say, in one sentence, for better or worse."""
     return (
-        f"{counted(restarts, 'restart')} and a duplicate: {counted(static.rebalances, 'rebalance')} of the static group,"
-        f" {dynamic.rebalances} of the dynamic one; {counted(static.taken, 'partition')} taken from members at work"
+        f"{counted(restarts, 'restart')} and a duplicate: {counted(static.rebalances, 'rebalance')} of the static"
+        f" group, {dynamic.rebalances} of the dynamic one; {counted(static.taken, 'partition')} taken from members at work"
         f" against {dynamic.taken}; dark for {static.altogether:.1f} s in all against {dynamic.altogether:.1f} s,"
         f" for {static.longest:.2f} s at most against {dynamic.longest:.2f} s."
     )
