@@ -104,8 +104,9 @@ def conclusion(static: Sums, dynamic: Sums, restarts: int) -> str:
     """What the sums say, in one sentence, for better or worse."""
     return (
         f"{counted(restarts, 'restart')} and a duplicate: {counted(static.rebalances, 'rebalance')} of the static"
-        f" group, {dynamic.rebalances} of the dynamic one; {counted(static.taken, 'partition')} taken from members at work"
-        f" against {dynamic.taken}; dark for {static.altogether:.1f} s in all against {dynamic.altogether:.1f} s,"
+        f" group, {dynamic.rebalances} of the dynamic one;"
+        f" {counted(static.taken, 'partition')} taken from members at work against {dynamic.taken};"
+        f" dark for {static.altogether:.1f} s in all against {dynamic.altogether:.1f} s,"
         f" for {static.longest:.2f} s at most against {dynamic.longest:.2f} s."
     )
 
