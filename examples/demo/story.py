@@ -69,11 +69,13 @@ class Story:
             async with Loader(self._bootstrap) as loader, asyncio.TaskGroup() as tasks:
                 await loader.create_topic(TOPIC, PARTITIONS)
                 drawing = tasks.create_task(self._draw())
-                await self._phase("Three members start in each group.", self._start)
+                await self._both("Three members start in each group.", self._start)
+                self._say_who_owns_what()
                 load = tasks.create_task(self._load(loader))
                 await self._phase("One member restarts.", self._restart)
                 await self._phase("All three restart, one after the other.", self._roll)
                 await self._phase("A second process starts as the second member.", self._duplicate)
+                self._say_who_owns_what()
                 self._loaded = False
                 await load
                 await asyncio.gather(*(group.has_read_all(LAST_READ) for group in self._groups))
@@ -118,17 +120,19 @@ class Story:
     # ── what is shown ──
 
     async def _phase(self, title: str, happens: Callable[[Group], Awaitable[None]]) -> None:
-        self._doing = title
         await asyncio.sleep(CALM)
         before = [Mark(self._now, group.rebalances, group.callbacks, group.taken) for group in self._groups]
+        await self._both(title, happens)
+        await asyncio.sleep(CALM)
+        self._screen.say(f"[{self._now - self._began:4.1f} s] {title}", *map(self._since, self._groups, before))
+
+    async def _both(self, title: str, happens: Callable[[Group], Awaitable[None]]) -> None:
+        self._doing = title
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
             for group in self._groups:
                 tasks.create_task(happens(group))
-        await asyncio.sleep(CALM)
-        lines = [self._phase_of(group, mark) for group, mark in zip(self._groups, before, strict=True)]
-        self._screen.say(f"[{self._now - self._began:4.1f} s] {title}", *lines)
 
-    def _phase_of(self, group: Group, before: Mark) -> str:
+    def _since(self, group: Group, before: Mark) -> str:
         gaps = [gap for gap in group.ledger.gaps(self._now) if gap.end > before.at]
         rebalances = counted(group.rebalances - before.rebalances, "rebalance")
         callbacks = counted(group.callbacks - before.callbacks, "callback")
@@ -136,18 +140,23 @@ class Story:
         dark = f"dark for {_longest(gaps):.2f} s at most, {_total(gaps):.1f} s in all"
         return f"    {group.name:<9}{rebalances}, {callbacks}, {taken} taken away; {dark}"
 
+    def _say_who_owns_what(self) -> None:
+        if not self._screen.live:  # where it is seen anyway
+            self._screen.say(*(line.text for line in self._table()))
+
     async def _draw(self) -> None:
         while self._screen.live:
-            views = [self._view(group) for group in self._groups]
-            title = Line(f"[{self._now - self._began:4.1f} s] {self._doing}")
-            self._screen.draw([title, *table(views, PARTITIONS)])
+            self._screen.draw(self._table())
             await asyncio.sleep(REDRAWN)
+
+    def _table(self) -> list[Line]:
+        title = Line(f"[{self._now - self._began:4.1f} s] {self._doing}")
+        return [title, *table([self._view(group) for group in self._groups], PARTITIONS)]
 
     def _view(self, group: Group) -> GroupView:
         members = [MemberView(member.name, member.state, member.partitions) for member in group.members]
-        gaps = group.ledger.gaps(self._now)
-        dark = group.ledger.dark(self._now)
-        return GroupView(group.name, members, group.rebalances, group.callbacks, dark, _longest(gaps))
+        longest = _longest(group.ledger.gaps(self._now))
+        return GroupView(group.name, members, group.rebalances, group.callbacks, group.ledger.dark(self._now), longest)
 
     # ── the sums ──
 
