@@ -200,7 +200,7 @@ class Group:
         """Start a second process of the second member: the same program with the same options."""
         original = self.members[1]
         twin = Member(self, original.name)
-        self.members.append(twin)
+        self.members.insert(2, twin)
         twin.start()
         if self.static:
             await self.until(lambda: original.state == "fenced")

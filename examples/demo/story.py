@@ -70,6 +70,7 @@ class Story:
                 await loader.create_topic(TOPIC, PARTITIONS)
                 drawing = tasks.create_task(self._draw())
                 await self._both("Three members start in each group.", self._start)
+                self._screen.say(self._title())
                 self._say_who_owns_what()
                 load = tasks.create_task(self._load(loader))
                 await self._phase("One member restarts.", self._restart)
@@ -124,7 +125,7 @@ class Story:
         before = [Mark(self._now, group.rebalances, group.callbacks, group.taken) for group in self._groups]
         await self._both(title, happens)
         await asyncio.sleep(CALM)
-        self._screen.say(f"[{self._now - self._began:4.1f} s] {title}", *map(self._since, self._groups, before))
+        self._screen.say(self._title(), *map(self._since, self._groups, before))
 
     async def _both(self, title: str, happens: Callable[[Group], Awaitable[None]]) -> None:
         self._doing = title
@@ -146,12 +147,14 @@ class Story:
 
     async def _draw(self) -> None:
         while self._screen.live:
-            self._screen.draw(self._table())
+            self._screen.draw([Line(self._title()), *self._table()])
             await asyncio.sleep(REDRAWN)
 
     def _table(self) -> list[Line]:
-        title = Line(f"[{self._now - self._began:4.1f} s] {self._doing}")
-        return [title, *table([self._view(group) for group in self._groups], PARTITIONS)]
+        return table([self._view(group) for group in self._groups], PARTITIONS)
+
+    def _title(self) -> str:
+        return f"[{self._now - self._began:4.1f} s] {self._doing}"
 
     def _view(self, group: Group) -> GroupView:
         members = [MemberView(member.name, member.state, member.partitions) for member in group.members]
