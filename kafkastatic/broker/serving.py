@@ -1,30 +1,148 @@
-"""Requests to answers."""
+"""Requests to answers: which APIs there are, in which versions, and what goes wrong on purpose."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.framing import encode_response, request_class
+from kafkastatic._protocol.messages import REQUESTS
+from kafkastatic._protocol.messages.request_header import RequestHeader
+from kafkastatic._protocol.primitives import Response
 from kafkastatic._value import Value
+from kafkastatic.broker import refusals
+from kafkastatic.broker.apis.versions import api_versions, served
+from kafkastatic.broker.call import Call
+from kafkastatic.broker.cluster import Cluster
+from kafkastatic.broker.faults import Cut, Rule, Rules
+from kafkastatic.broker.injection import Fault
+from kafkastatic.errors import ProtocolError
+
+Handler = Callable[[Call], Awaitable[Response | None]]
+
+_API_VERSIONS = 18
 
 
-class Call(Value):
-    """A request as it came in.
+class Answer(Value):
+    """What goes back to a client.
 
     Attributes:
-        node: the id of the broker that was asked.
-        version: of the API.
-        client_id, host: who asks (`host` as Kafka writes it: `/127.0.0.1`).
-        connection: a number that no other connection has.
-        request: of `kafkastatic._protocol.messages`.
+        frame: the bytes; `None` for no answer.
+        cut: where the connection is closed.
+        chunk: in pieces of how many bytes it is written.
+        silent: whether nothing more is answered on this connection.
     """
 
-    node: int
-    version: int
-    client_id: str
-    host: str
-    connection: int
-    request: Any
+    frame: bytes | None = None
+    cut: Cut | None = None
+    chunk: int | None = None
+    silent: bool = False
 
-    @property
-    def api(self) -> str:
-        return self.request.NAME
+
+class Service:
+    """What every node of the cluster answers.
+
+    Args:
+        handlers: by the names of the APIs.
+
+    Attributes:
+        caps: the highest version served, by API name; -1 hides an API.
+        mistakes: what handlers raised; their clients were answered UNKNOWN_SERVER_ERROR.
+    """
+
+    def __init__(self, cluster: Cluster, handlers: Mapping[str, Handler]) -> None:
+        self._cluster = cluster
+        self._handlers = dict(handlers)
+        self._rules = Rules()
+        self._faults: dict[int, Fault] = {}
+        self.caps: dict[str, int] = {}
+        self.mistakes: list[Exception] = []
+        names = {key: request.removesuffix("Request") for key, (_, request) in REQUESTS.items()}
+        self._keys = {name: key for key, name in names.items() if name in handlers}
+        self._keys["ApiVersions"] = _API_VERSIONS
+
+    def ranges(self) -> dict[int, tuple[int, int]]:
+        """The versions of every API, by its key."""
+        found = served(self._keys.values(), self._cluster.settings.behaves_as)
+        for name, cap in self.caps.items():
+            low, high = found[self._keys[name]]
+            if cap < low:
+                del found[self._keys[name]]
+            else:
+                found[self._keys[name]] = (low, min(cap, high))
+        return found
+
+    def knows(self, api: str) -> bool:
+        return api in self._keys
+
+    def add_fault(self, rule: Rule, times: int | None, make: Callable[[Callable[[], None]], Fault]) -> Fault:
+        number = self._rules.add(rule, times)
+        fault = self._faults[number] = make(lambda: self._rules.remove(number))
+        return fault
+
+    async def answer(self, node: int, connection: int, host: str, frame: bytes) -> Answer:
+        """What to send for the bytes of a request, its length left out.
+
+        Raises:
+            ProtocolError: if it cannot be understood; Kafka closes the connection then.
+            UnsupportedVersionError: likewise, if the API or the version is not served.
+        """
+        # Version 1 of the header is a prefix of version 2, so it can be read before the version is known.
+        header, _ = RequestHeader.decode_prefix(frame, 1)
+        ranges = self.ranges()
+        low, high = ranges.get(header.request_api_key, (0, -1))
+        if not low <= header.request_api_version <= high:
+            if header.request_api_key != _API_VERSIONS:
+                raise ProtocolError(
+                    f"API {header.request_api_key} is not served in version {header.request_api_version}."
+                )
+            refusal = api_versions(ranges, supported=False)
+            return Answer(encode_response(refusal, 0, header.correlation_id))
+        cls, version = request_class(header.request_api_key), header.request_api_version
+        cls.check_version(version)  # Produce claims more than it has
+        flexible = version >= cls.FLEXIBLE_SINCE
+        header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
+        request = cls.decode(frame, version, offset)
+        call = Call(node, version, header.client_id or "", host, connection, request)
+        return await self._through_faults(call, header.correlation_id)
+
+    async def _through_faults(self, call: Call, correlation_id: int) -> Answer:
+        request = call.request
+        struck = self._rules.strike(
+            request.NAME, call.client_id, call.node, lambda: refusals.places(request, self._cluster.name)
+        )
+        if struck is None:
+            return Answer(self._encoded(await self._handled(call), call.version, correlation_id))
+        number, rule = struck
+        await self._faults[number].struck()
+        if rule.cut == "before":
+            return Answer(cut="before")
+        response = await (self._handled(call) if rule.error is None else self._refused(call, rule, rule.error))
+        if rule.drop:
+            return Answer(silent=True)
+        return Answer(self._encoded(response, call.version, correlation_id), cut=rule.cut, chunk=rule.chunk)
+
+    async def _refused(self, call: Call, rule: Rule, code: int) -> Response | None:
+        if not rule.about:
+            return refusals.refuse(call.request, call.version, code)
+        if call.request.NAME == "Fetch":
+            return await self._handled(call.evolve(fault=rule))
+        if not refusals.divisible(call.request.NAME):
+            return refusals.refuse(call.request, call.version, code)
+        kept, taken = refusals.split(call.request, rule.covers, self._cluster.name)
+        refused = refusals.refuse(taken, call.version, code)
+        if kept is None:
+            return refused
+        return refusals.join(call.request.NAME, await self._handled(call.evolve(request=kept)), refused)
+
+    async def _handled(self, call: Call) -> Response | None:
+        if call.request.NAME == "ApiVersions":
+            return api_versions(self.ranges(), supported=True)
+        try:
+            return await self._handlers[call.request.NAME](call)
+        except Exception as mistake:
+            self.mistakes.append(mistake)
+            return refusals.refuse(call.request, call.version, codes.UNKNOWN_SERVER_ERROR)
+
+    def _encoded(self, response: Response | None, version: int, correlation_id: int) -> bytes | None:
+        return None if response is None else encode_response(response, version, correlation_id)

@@ -1,0 +1,145 @@
+"""Who is where: Metadata, DescribeCluster, FindCoordinator."""
+
+from __future__ import annotations
+
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.messages.describe_cluster import (
+    DescribeClusterBroker,
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+)
+from kafkastatic._protocol.messages.find_coordinator import (
+    Coordinator,
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
+from kafkastatic._protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+from kafkastatic.broker.call import Call
+from kafkastatic.broker.cluster import NOBODY, Cluster, Partition, Topic
+from kafkastatic.broker.topic_rules import problem_with_name
+
+_GROUP_KEY = 0
+_BROKERS = 1  # DescribeCluster's endpoint type; 2 stands for controllers
+_NO_OPERATIONS = -2147483648
+_TOPIC_OPERATIONS = 3400  # what Kafka says where nothing is forbidden: a bit for each operation
+_CLUSTER_OPERATIONS = 3968
+
+
+class MetadataApi:
+    """Who is where."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def metadata(self, call: Call) -> MetadataResponse:
+        request: MetadataRequest = call.request
+        everything = request.topics is None or (call.version == 0 and not request.topics)
+        if everything:
+            topics = [self._described(topic, call.version) for topic in self._cluster.topics.values()]
+        else:
+            topics = [self._asked(asked, request, call.version) for asked in request.topics or ()]
+        if request.include_topic_authorized_operations:
+            for topic in topics:
+                topic.topic_authorized_operations = _NO_OPERATIONS if topic.error_code else _TOPIC_OPERATIONS
+        return MetadataResponse(
+            brokers=[
+                MetadataResponseBroker(node_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
+                for node in self._cluster.online()
+            ],
+            cluster_id=self._cluster.cluster_id,
+            controller_id=self._cluster.controller(),
+            topics=topics,
+            cluster_authorized_operations=_CLUSTER_OPERATIONS
+            if request.include_cluster_authorized_operations
+            else _NO_OPERATIONS,
+        )
+
+    def _asked(self, asked: MetadataRequestTopic, request: MetadataRequest, version: int) -> MetadataResponseTopic:
+        cluster = self._cluster
+        if asked.name is None:
+            topic = cluster.topics_by_id.get(asked.topic_id)
+            if topic is None:
+                return MetadataResponseTopic(error_code=codes.UNKNOWN_TOPIC_ID, name=None, topic_id=asked.topic_id)
+            return self._described(topic, version)
+        topic = cluster.topics.get(asked.name)
+        if topic is not None:
+            return self._described(topic, version)
+        if problem_with_name(asked.name):
+            return MetadataResponseTopic(error_code=codes.INVALID_TOPIC_EXCEPTION, name=asked.name)
+        if request.allow_auto_topic_creation and cluster.settings.auto_create_topics_enable:
+            # As in Kafka, where creating takes a moment, this answer does not know the topic yet.
+            count, factor = cluster.settings.num_partitions, cluster.settings.default_replication_factor
+            cluster.create_topic(asked.name, count, cluster.spread(count, factor), {})
+        return MetadataResponseTopic(error_code=codes.UNKNOWN_TOPIC_OR_PARTITION, name=asked.name)
+
+    def _described(self, topic: Topic, version: int) -> MetadataResponseTopic:
+        return MetadataResponseTopic(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            is_internal=False,
+            partitions=[self._partition(partition) for partition in topic.partitions],
+        )
+
+    def _partition(self, partition: Partition) -> MetadataResponsePartition:
+        offline = [node_id for node_id in partition.replicas if not self._cluster.nodes[node_id].online]
+        return MetadataResponsePartition(
+            error_code=codes.LEADER_NOT_AVAILABLE if partition.leader == NOBODY else codes.NONE,
+            partition_index=partition.index,
+            leader_id=partition.leader,
+            leader_epoch=partition.leader_epoch,
+            replica_nodes=partition.replicas,
+            isr_nodes=partition.isr,
+            offline_replicas=offline,
+        )
+
+    async def describe_cluster(self, call: Call) -> DescribeClusterResponse:
+        request: DescribeClusterRequest = call.request
+        if request.endpoint_type != _BROKERS:
+            return DescribeClusterResponse(
+                error_code=codes.MISMATCHED_ENDPOINT_TYPE,
+                error_message="The request was sent to an endpoint of type BROKER, but we wanted an endpoint"
+                " of type CONTROLLER",
+            )
+        return DescribeClusterResponse(
+            cluster_id=self._cluster.cluster_id,
+            controller_id=self._cluster.controller(),
+            endpoint_type=_BROKERS,
+            brokers=[
+                DescribeClusterBroker(broker_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
+                for node in self._cluster.online()
+            ],
+            cluster_authorized_operations=_CLUSTER_OPERATIONS
+            if request.include_cluster_authorized_operations
+            else _NO_OPERATIONS,
+        )
+
+    async def find_coordinator(self, call: Call) -> FindCoordinatorResponse:
+        request: FindCoordinatorRequest = call.request
+        if call.version >= 4:
+            keys = request.coordinator_keys
+            return FindCoordinatorResponse(coordinators=[self._coordinator(key, request.key_type) for key in keys])
+        found = self._coordinator(request.key, request.key_type)
+        return FindCoordinatorResponse(
+            error_code=found.error_code,
+            error_message=found.error_message if found.error_code else "NONE",
+            node_id=found.node_id,
+            host=found.host,
+            port=found.port,
+        )
+
+    def _coordinator(self, key: str, key_type: int) -> Coordinator:
+        """Every group has one; there are no transactions and no share groups, so nobody coordinates those."""
+        node_id = self._cluster.coordinator(key) if key_type == _GROUP_KEY else NOBODY
+        if node_id == NOBODY:
+            return Coordinator(
+                key=key, node_id=-1, host="", port=-1, error_code=codes.COORDINATOR_NOT_AVAILABLE, error_message=None
+            )
+        node = self._cluster.nodes[node_id]
+        return Coordinator(key=key, node_id=node_id, host=node.host, port=node.port, error_message="")

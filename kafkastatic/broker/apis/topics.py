@@ -1,0 +1,344 @@
+"""Topics: CreateTopics, DeleteTopics, CreatePartitions, DescribeConfigs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import attrs
+
+from kafkastatic._protocol import error_codes as codes
+from kafkastatic._protocol.faults import error_for
+from kafkastatic._protocol.messages.create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreatePartitionsTopic,
+    CreatePartitionsTopicResult,
+)
+from kafkastatic._protocol.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfigs,
+    CreatableTopicResult,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
+from kafkastatic._protocol.messages.delete_topics import (
+    DeletableTopicResult,
+    DeleteTopicsRequest,
+    DeleteTopicsResponse,
+    DeleteTopicState,
+)
+from kafkastatic._protocol.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+)
+from kafkastatic.broker.call import Call
+from kafkastatic.broker.cluster import Cluster
+from kafkastatic.broker.topic_rules import DEFAULT_CONFIG, OTHER_CONFIG, collides_with, problem_with_name
+
+_TOPIC_RESOURCE = 2
+_BROKER_RESOURCE = 4
+_TOPIC_SOURCE, _STATIC_SOURCE, _DEFAULT_SOURCE = 1, 4, 5
+_STRING = 2  # config types are not told apart
+_DEFAULT = -1  # how a client leaves the number of partitions or replicas to the broker
+
+
+class Refused(Exception):
+    """Kafka would not do it.
+
+    Attributes:
+        code: the error code.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TopicsApi:
+    """Topics as they are asked for over the wire, and by the control handle."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    # ── CreateTopics ──
+
+    async def create_topics(self, call: Call) -> CreateTopicsResponse:
+        request: CreateTopicsRequest = call.request
+        seen = Counter(topic.name for topic in request.topics)
+        results = [
+            CreatableTopicResult(
+                name=name,
+                error_code=codes.INVALID_REQUEST,
+                error_message="Duplicate topic name.",
+                num_partitions=-1,
+                replication_factor=-1,
+                configs=[],
+            )
+            for name, count in seen.items()
+            if count > 1
+        ]
+        results += [self._create(t, call.version, request.validate_only) for t in request.topics if seen[t.name] == 1]
+        return CreateTopicsResponse(topics=results)
+
+    def _create(self, asked: CreatableTopic, version: int, validate_only: bool) -> CreatableTopicResult:
+        config = {entry.name: entry.value or "" for entry in asked.configs}
+        by_hand = {entry.partition_index: entry.broker_ids for entry in asked.assignments}
+        try:
+            replicas = self.plan(asked.name, asked.num_partitions, asked.replication_factor, config, by_hand)
+        except Refused as refused:
+            return CreatableTopicResult(
+                name=asked.name,
+                error_code=refused.code,
+                error_message=str(refused),
+                num_partitions=-1,
+                replication_factor=-1,
+                configs=[],
+            )
+        topic_id = bytes(16)
+        if not validate_only:
+            topic_id = self._cluster.create_topic(asked.name, len(replicas), replicas, config).topic_id
+        return CreatableTopicResult(
+            name=asked.name,
+            topic_id=topic_id,
+            error_message=None,
+            num_partitions=len(replicas),
+            replication_factor=len(replicas[0]),
+            configs=[
+                CreatableTopicConfigs(name=name, value=value, config_source=source)
+                for name, value, source in _described(config)
+            ],
+        )
+
+    def plan(
+        self,
+        name: str,
+        partitions: int,
+        factor: int,
+        config: Mapping[str, str],
+        by_hand: Mapping[int, Sequence[int]] | None = None,
+    ) -> list[list[int]]:
+        """The replicas of each partition of a new topic.
+
+        Raises:
+            Refused: if Kafka would not create it.
+        """
+        self._check_name(name)
+        if by_hand:
+            if partitions != _DEFAULT or factor != _DEFAULT:
+                raise Refused(
+                    codes.INVALID_REQUEST,
+                    "Replication factor was not set to -1 but a manual partition assignment was specified."
+                    if factor != _DEFAULT
+                    else "Partition count was not set to -1 but a manual partition assignment was specified.",
+                )
+            replicas = self._by_hand(by_hand)
+        else:
+            replicas = self._spread(partitions, factor)
+        unknown = [key for key in config if key not in DEFAULT_CONFIG and key not in OTHER_CONFIG]
+        if unknown:
+            raise Refused(codes.INVALID_CONFIG, f"Unknown topic config name: {unknown[0]}")
+        return replicas
+
+    def _check_name(self, name: str) -> None:
+        if name in self._cluster.topics:
+            raise Refused(codes.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
+        problem = problem_with_name(name)
+        if problem:
+            raise Refused(codes.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {problem}")
+        other = collides_with(name, self._cluster.topics)
+        if other:
+            raise Refused(codes.INVALID_TOPIC_EXCEPTION, f"Topic '{name}' collides with existing topic: {other}")
+
+    def _spread(self, partitions: int, factor: int) -> list[list[int]]:
+        settings, online = self._cluster.settings, len(self._cluster.online())
+        if partitions == _DEFAULT:
+            partitions = settings.num_partitions
+        if factor == _DEFAULT:
+            factor = min(settings.default_replication_factor, online)
+        if factor < 1:
+            raise Refused(
+                codes.INVALID_REPLICATION_FACTOR,
+                "Replication factor must be larger than 0, or -1 to use the default value.",
+            )
+        if partitions < 1:
+            raise Refused(codes.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
+        if factor > online:
+            raise Refused(
+                codes.INVALID_REPLICATION_FACTOR,
+                f"Unable to replicate the partition {factor} time(s): The target replication factor of {factor}"
+                f" cannot be reached because only {online} broker(s) are registered.",
+            )
+        return self._cluster.spread(partitions, factor)
+
+    def _by_hand(self, by_hand: Mapping[int, Sequence[int]]) -> list[list[int]]:
+        if sorted(by_hand) != list(range(len(by_hand))):
+            raise Refused(
+                codes.INVALID_REPLICA_ASSIGNMENT, "partitions should be a consecutive 0-based integer sequence"
+            )
+        for replicas in by_hand.values():
+            self._check_replicas(replicas)
+        return [list(by_hand[index]) for index in range(len(by_hand))]
+
+    def _check_replicas(self, replicas: Sequence[int]) -> None:
+        unknown = [node_id for node_id in replicas if node_id not in self._cluster.nodes]
+        if not replicas or unknown or len(set(replicas)) < len(replicas):
+            raise Refused(
+                codes.INVALID_REPLICA_ASSIGNMENT, f"The manual partition assignment {list(replicas)} is not possible."
+            )
+
+    def create(self, name: str, partitions: int, factor: int | None, config: Mapping[str, str]) -> None:
+        """A topic, as the control handle wants it.
+
+        Raises:
+            BrokerError: what Kafka would refuse it with.
+        """
+        with _as_broker_error("CreateTopics", name):
+            replicas = self.plan(name, partitions, _DEFAULT if factor is None else factor, config)
+        self._cluster.create_topic(name, partitions, replicas, config)
+
+    def add_partitions(self, name: str, count: int) -> None:
+        """`count` partitions in all, as the control handle wants it.
+
+        Raises:
+            BrokerError: what Kafka would refuse it with.
+        """
+        with _as_broker_error("CreatePartitions", name):
+            self.grow(name, count)
+
+    # ── CreatePartitions ──
+
+    async def create_partitions(self, call: Call) -> CreatePartitionsResponse:
+        request: CreatePartitionsRequest = call.request
+        return CreatePartitionsResponse(results=[self._grow(topic, request.validate_only) for topic in request.topics])
+
+    def _grow(self, asked: CreatePartitionsTopic, validate_only: bool) -> CreatePartitionsTopicResult:
+        by_hand = None if asked.assignments is None else [entry.broker_ids for entry in asked.assignments]
+        try:
+            self.grow(asked.name, asked.count, by_hand, validate_only=validate_only)
+        except Refused as refused:
+            return CreatePartitionsTopicResult(name=asked.name, error_code=refused.code, error_message=str(refused))
+        return CreatePartitionsTopicResult(name=asked.name, error_message=None)
+
+    def grow(
+        self, name: str, count: int, by_hand: Sequence[Sequence[int]] | None = None, *, validate_only: bool = False
+    ) -> None:
+        """Give a topic more partitions, `count` in all.
+
+        Raises:
+            Refused: if Kafka would not.
+        """
+        topic = self._cluster.topics.get(name)
+        if topic is None:
+            raise Refused(codes.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+        now = len(topic.partitions)
+        if count == now:
+            raise Refused(codes.INVALID_PARTITIONS, f"Topic already has {now} partition(s).")
+        if count < now:
+            raise Refused(
+                codes.INVALID_PARTITIONS,
+                f"The topic {name} currently has {now} partition(s); {count} would not be an increase.",
+            )
+        if by_hand is None:
+            by_hand = self._cluster.spread(count - now, len(topic.partitions[0].replicas), first=now)
+        elif len(by_hand) != count - now:
+            raise Refused(
+                codes.INVALID_REPLICA_ASSIGNMENT,
+                f"Attempted to add {count - now} additional partition(s), but only {len(by_hand)} assignment(s)"
+                " were specified.",
+            )
+        for replicas in by_hand:
+            self._check_replicas(replicas)
+        if not validate_only:
+            self._cluster.add_partitions(topic, by_hand)
+
+    # ── DeleteTopics ──
+
+    async def delete_topics(self, call: Call) -> DeleteTopicsResponse:
+        request: DeleteTopicsRequest = call.request
+        asked = request.topics or [DeleteTopicState(name=name) for name in request.topic_names]
+        return DeleteTopicsResponse(responses=[self._delete(topic) for topic in asked])
+
+    def _delete(self, asked: DeleteTopicState) -> DeletableTopicResult:
+        if asked.name is None:
+            topic = self._cluster.topics_by_id.get(asked.topic_id)
+            refusal = codes.UNKNOWN_TOPIC_ID
+        else:
+            topic = self._cluster.topics.get(asked.name)
+            refusal = codes.UNKNOWN_TOPIC_OR_PARTITION
+        if topic is None:
+            return DeletableTopicResult(
+                name=asked.name,
+                topic_id=asked.topic_id,
+                error_code=refusal,
+                error_message="This server does not host this topic ID."
+                if asked.name is None
+                else "This server does not host this topic-partition.",
+            )
+        self._cluster.delete_topic(topic)
+        return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id, error_message=None)
+
+    # ── DescribeConfigs ──
+
+    async def describe_configs(self, call: Call) -> DescribeConfigsResponse:
+        request: DescribeConfigsRequest = call.request
+        return DescribeConfigsResponse(results=[self._describe(resource) for resource in request.resources])
+
+    def _describe(self, resource: DescribeConfigsResource) -> DescribeConfigsResult:
+        makers: dict[int, Callable[[str], list[tuple[str, str, int]]]] = {
+            _TOPIC_RESOURCE: self._topic_config,
+            _BROKER_RESOURCE: self._broker_config,
+        }
+        result = DescribeConfigsResult(
+            resource_type=resource.resource_type, resource_name=resource.resource_name, error_message=None
+        )
+        try:
+            if resource.resource_type not in makers:
+                raise Refused(codes.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}")
+            found = makers[resource.resource_type](resource.resource_name)
+        except Refused as refused:
+            result.error_code, result.error_message = refused.code, str(refused)
+            return result
+        result.configs = [
+            DescribeConfigsResourceResult(name=name, value=value, config_source=source, config_type=_STRING)
+            for name, value, source in found
+            if not resource.configuration_keys or name in resource.configuration_keys
+        ]
+        return result
+
+    def _topic_config(self, name: str) -> list[tuple[str, str, int]]:
+        topic = self._cluster.topics.get(name)
+        if topic is None:
+            raise Refused(codes.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+        return _described(topic.config)
+
+    def _broker_config(self, name: str) -> list[tuple[str, str, int]]:
+        if name and (not name.isdecimal() or int(name) not in self._cluster.nodes):
+            raise Refused(codes.INVALID_REQUEST, f"Unexpected broker id {name}.")
+        if not name:
+            return []  # the cluster's dynamic defaults: there are none
+        settings = attrs.asdict(self._cluster.settings)
+        del settings["behaves_as"]
+        return [(key.replace("_", "."), _java(value), _STATIC_SOURCE) for key, value in settings.items()]
+
+
+@contextlib.contextmanager
+def _as_broker_error(api: str, topic: str) -> Iterator[None]:
+    try:
+        yield
+    except Refused as refused:
+        raise error_for(refused.code, api=api, topic=topic, detail=str(refused)) from None
+
+
+def _described(config: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    """Name, value, and where it comes from: what the topic was given, and defaults."""
+    given = [(name, value, _TOPIC_SOURCE) for name, value in config.items()]
+    return given + [(name, value, _DEFAULT_SOURCE) for name, value in DEFAULT_CONFIG.items() if name not in config]
+
+
+def _java(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,260 @@
+"""The handle by which a test or a demo rules the embedded broker."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kafkastatic._records import ConsumerRecord
+from kafkastatic._runtime import Runtime
+from kafkastatic.broker.apis.groups import GroupsApi
+from kafkastatic.broker.apis.topics import TopicsApi
+from kafkastatic.broker.cluster import Cluster, Node, Partition
+from kafkastatic.broker.content import Codec, Headers, encode, read
+from kafkastatic.broker.faults import Cut, Rule
+from kafkastatic.broker.groups import GroupSnapshot
+from kafkastatic.broker.injection import Fault
+from kafkastatic.broker.listener import Listener
+from kafkastatic.broker.serving import Service
+from kafkastatic.broker.threads import in_loop
+from kafkastatic.errors import ConfigError
+from kafkastatic.types import OffsetAndMetadata, TopicPartition
+
+
+class Control:
+    """What a running cluster can be asked, and told. Every method is a plain call, from any thread."""
+
+    _cluster: Cluster
+    _service: Service
+    _topics: TopicsApi
+    _groups: GroupsApi
+    _runtime: Runtime
+    _listeners: dict[int, Listener]
+    _host: str
+    _loop: asyncio.AbstractEventLoop | None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it runs in.
+
+        Raises:
+            RuntimeError: if it does not run.
+        """
+        if self._loop is None:
+            raise RuntimeError("The broker is not running: use it inside its `with` or `async with`.")
+        return self._loop
+
+    # ── nodes ──
+
+    @property
+    def bootstrap(self) -> str:
+        """What a client takes as `bootstrap_servers`: every node, those that are stopped included."""
+        return ",".join(f"{node.host}:{node.port}" for node in self._cluster.nodes.values())
+
+    def address(self, node: int) -> str:
+        """Where one node listens."""
+        found = self._node(node)
+        return f"{found.host}:{found.port}"
+
+    @in_loop
+    def stop(self, node: int = 1) -> None:
+        """Close its listener and cut its connections. What it led goes on at another replica, where there is one."""
+        if not self._node(node).online:
+            return
+        self._listeners[node].close()
+        self._groups.moved(self._cluster.node_stopped(node))
+
+    @in_loop
+    def start(self, node: int = 1) -> None:
+        """Start one again that was stopped, on the same port. Leaders do not move back to it."""
+        found = self._node(node)
+        if not found.online:
+            self._listen(found, found.port)
+            self._groups.moved(self._cluster.node_started(node))
+
+    @in_loop
+    def connections(self) -> int:
+        """How many connections of clients are open."""
+        return sum(len(listener.peers) for listener in self._listeners.values())
+
+    def _listen(self, node: Node, port: int) -> None:
+        node.host = self._host
+        node.port = self._listeners[node.node_id].open(port)
+
+    def _node(self, node_id: int) -> Node:
+        if node_id not in self._cluster.nodes:
+            raise ValueError(f"There is no node {node_id}, only {', '.join(map(str, self._cluster.nodes))}.")
+        return self._cluster.nodes[node_id]
+
+    # ── topics and records ──
+
+    @in_loop
+    def create_topic(
+        self, name: str, partitions: int = 1, *, replication_factor: int | None = None, **config: str
+    ) -> None:
+        """Create a topic; its settings by Kafka's names with underscores: `max_message_bytes="1000"`.
+
+        Raises:
+            errors.BrokerError: what Kafka would refuse it with.
+        """
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        self._topics.create(name, partitions, replication_factor, settings)
+
+    @in_loop
+    def add_partitions(self, name: str, count: int) -> None:
+        """Give a topic more partitions: `count` in all.
+
+        Raises:
+            errors.BrokerError: what Kafka would refuse it with.
+        """
+        self._topics.add_partitions(name, count)
+
+    @in_loop
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic, its records and its committed offsets."""
+        self._cluster.delete_topic(self._partition(name, 0).topic)
+
+    @in_loop
+    def topics(self) -> dict[str, int]:
+        """The topics, and how many partitions each has."""
+        return {name: len(topic.partitions) for name, topic in self._cluster.topics.items()}
+
+    @in_loop
+    def append(
+        self,
+        topic: str,
+        partition: int,
+        *values: bytes | None,
+        key: bytes | None = None,
+        headers: Headers = (),
+        timestamp: int | None = None,
+        codec: Codec = "none",
+    ) -> int:
+        """Append records to a partition, as one batch.
+
+        Args:
+            key, headers, timestamp: of each of them; the time in milliseconds since the epoch, now if it is not given.
+            codec: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+
+        Returns:
+            The offset of the first one.
+        """
+        now = int(self._runtime.wall() * 1000)
+        batch = encode(values, key, headers, now if timestamp is None else timestamp, codec)
+        target = self._partition(topic, partition)
+        appended = target.log.append(batch, leader_epoch=target.leader_epoch, now_ms=now)
+        target.changed()
+        return appended.base_offset
+
+    @in_loop
+    def records(self, topic: str, partition: int = 0) -> list[ConsumerRecord[bytes, bytes]]:
+        """All records of a partition."""
+        return read(self._partition(topic, partition))
+
+    @in_loop
+    def end_offset(self, topic: str, partition: int = 0) -> int:
+        """The offset that the next record gets."""
+        return self._partition(topic, partition).log.end_offset
+
+    @in_loop
+    def leader(self, topic: str, partition: int = 0) -> int:
+        """The node that leads a partition; -1 when none does."""
+        return self._partition(topic, partition).leader
+
+    @in_loop
+    def move_leader(self, topic: str, partition: int = 0, *, to: int) -> None:
+        """Give a partition to another leader, which becomes one of its replicas."""
+        self._node(to)
+        moved = self._partition(topic, partition)
+        for nodes in (moved.replicas, moved.isr):
+            if to not in nodes:
+                nodes.append(to)
+        moved.lead(to)
+
+    def _partition(self, topic: str, index: int) -> Partition:
+        partition = self._cluster.partition(topic, index)
+        if partition is None:
+            raise ValueError(f"There is no partition {topic}-{index}.")
+        return partition
+
+    # ── groups ──
+
+    @in_loop
+    def groups(self) -> list[str]:
+        """The ids of the groups that exist."""
+        return self._groups.coordinator.group_ids()
+
+    @in_loop
+    def group(self, group_id: str) -> GroupSnapshot | None:
+        """A group as it is now; `None` if there is none."""
+        return self._groups.coordinator.snapshot(group_id)
+
+    @in_loop
+    def committed(self, group_id: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The committed offsets of a group."""
+        return self._groups.coordinator.committed(group_id)
+
+    @in_loop
+    def coordinator(self, group_id: str) -> int:
+        """The node that coordinates a group; -1 when it is stopped."""
+        return self._cluster.coordinator(group_id)
+
+    @in_loop
+    def move_coordinator(self, group_id: str, *, to: int) -> None:
+        """Give a group to another coordinator, which loads it: parked requests are refused, session timers start anew.
+
+        As in Kafka, groups move together with those in the same partition of the offsets topic.
+        """
+
+        self._node(to)
+        self._groups.moved({self._cluster.move_coordinator(group_id, to)})
+
+    # ── what goes wrong ──
+
+    @in_loop
+    def cap(self, api: str, version: int | None) -> None:
+        """Serve an API up to this version only; -1 hides it, `None` lifts the cap."""
+        self._check_api(api)
+
+        self._service.caps.pop(api, None)
+        if version is not None:
+            self._service.caps[api] = version
+
+    @in_loop
+    def inject(
+        self,
+        api: str,
+        *,
+        times: int | None = None,
+        client_id: str | None = None,
+        node: int | None = None,
+        topic: str | None = None,
+        partition: int | None = None,
+        error: int | None = None,
+        delay_ms: float = 0,
+        drop: bool = False,
+        cut: Cut | None = None,
+        hold: bool = False,
+        chunk: int | None = None,
+    ) -> Fault:
+        """Let requests go wrong: all that fit, or the next `times` of them.
+
+        Args:
+            api: the name of the API: `"Heartbeat"`.
+            client_id, node, topic, partition: of which client, at which node, about what.
+            error: answered instead of carrying the request out; with `topic` or `partition` for these only.
+            delay_ms: how long a request waits before it is looked at.
+            drop: carry it out, and never answer; the connection is silent from then on.
+            cut: close the connection `"before"` carrying it out, or after half of the answer, `"mid-frame"`.
+            hold: park it until `Fault.release()`.
+            chunk: write the answer in pieces of so many bytes.
+
+        Raises:
+            ConfigError: if there is no such API.
+        """
+        self._check_api(api)
+        rule = Rule(api, client_id, node, topic, partition, error, delay_ms, drop, cut, hold, chunk)
+        return self._service.add_fault(rule, times, lambda remove: Fault(rule, remove, self.loop))
+
+    def _check_api(self, api: str) -> None:
+        if not self._service.knows(api):
+            raise ConfigError(f"The embedded broker has no API {api!r}.")

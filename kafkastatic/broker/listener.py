@@ -1,0 +1,184 @@
+"""The sockets of one broker: frames in, one request of a connection at a time, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from typing import cast
+
+from kafkastatic.broker.serving import Answer, Service
+from kafkastatic.errors import KafkaError
+
+_PREFIX = 4
+_AHEAD = 1 << 20  # bytes that are read of later requests while one is served
+_numbers = itertools.count(1)
+
+
+class Peer(asyncio.Protocol):
+    """One connection. While a request of it is served, later ones wait, as in Kafka."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.number = next(_numbers)
+        self.client_id = ""
+        self._received = bytearray()
+        self._busy = False
+        self._arrived = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.transport: asyncio.Transport
+        self.host = ""
+        self.port = 0
+        self.task: asyncio.Task[None]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.host, self.port = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self._listener.peers.add(self)
+        self.task = asyncio.get_running_loop().create_task(self._serve(), name=f"kafkastatic-broker:{self.number}")
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if self._busy and len(self._received) > _AHEAD:
+            self.transport.pause_reading()
+        self._arrived.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.task.cancel()
+        self._writable.set()
+        self._listener.peers.discard(self)
+
+    async def _serve(self) -> None:
+        try:
+            while (frame := await self._frame()) is not None:
+                answer = await self._listener.service.answer(
+                    self._listener.node_id, self.number, f"/{self.host}", frame
+                )
+                if answer.silent:
+                    await asyncio.get_running_loop().create_future()
+                if answer.cut == "before" or not await self._write(answer):
+                    break
+        except KafkaError:
+            pass  # what cannot be understood ends the connection, as in Kafka
+        except Exception as mistake:
+            self._listener.service.mistakes.append(mistake)
+        finally:
+            if not self.transport.is_closing():
+                self.transport.abort()
+
+    async def _frame(self) -> bytes | None:
+        """The next request, its length left out; `None` if its length is none that is served."""
+        while True:
+            length = self._length()
+            if length is not None and not 0 <= length <= self._listener.longest:
+                return None
+            if length is not None and len(self._received) >= _PREFIX + length:
+                with memoryview(self._received) as view:
+                    frame = bytes(view[_PREFIX : _PREFIX + length])
+                del self._received[: _PREFIX + length]
+                return frame
+            self._busy = False
+            self._arrived.clear()
+            self.transport.resume_reading()
+            await self._arrived.wait()
+            self._busy = True
+
+    def _length(self) -> int | None:
+        if len(self._received) < _PREFIX:
+            return None
+        return int.from_bytes(self._received[:_PREFIX], "big", signed=True)
+
+    async def _write(self, answer: Answer) -> bool:
+        """Whether the connection goes on afterwards."""
+        frame = answer.frame
+        if frame is None:
+            return True
+        if answer.cut == "mid-frame":
+            self.transport.write(frame[: len(frame) // 2])
+            self.transport.close()  # unlike abort, it sends what was written
+            return False
+        step = answer.chunk or len(frame)
+        for start in range(0, len(frame), step):
+            self.transport.write(frame[start : start + step] if step < len(frame) else frame)
+            if step < len(frame):
+                await asyncio.sleep(0.001)  # so that every piece is a packet
+            await self._writable.wait()
+        return True
+
+
+class Listener:
+    """The socket of one broker, on loopback or wherever it was told to be.
+
+    Attributes:
+        peers: the open connections.
+        longest: the longest request that is read.
+    """
+
+    def __init__(self, node_id: int, service: Service, host: str, longest: int) -> None:
+        self.node_id = node_id
+        self.service = service
+        self.host = host
+        self.port = 0
+        self.longest = longest
+        self.peers: set[Peer] = set()
+        self._socket: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._ended: list[asyncio.Task[None]] = []
+
+    def open(self, port: int) -> int:
+        """Listen at once, on the port that was asked for, or on one that the system chooses for 0.
+
+        Raises:
+            OSError: if the port is taken.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((self.host, port))
+            listening.listen(1024)
+            listening.setblocking(False)
+        except BaseException:
+            listening.close()
+            raise
+        self._socket = listening
+        self.port = listening.getsockname()[1]
+        self._serving = asyncio.get_running_loop().create_task(
+            self._accept(listening), name=f"kafkastatic-broker:{self.port}"
+        )
+        return self.port
+
+    async def _accept(self, listening: socket.socket) -> None:
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Peer(self), sock=listening, start_serving=False
+        )
+        await self._server.start_serving()
+
+    def close(self) -> None:
+        """Stop listening and cut every connection, at once. `closed` waits until all is gone."""
+        if self._serving is None or self._socket is None:
+            return
+        self._serving.cancel()
+        if self._server is not None:
+            self._server.close()
+        else:
+            self._socket.close()
+        self._ended.append(self._serving)
+        self._serving = self._socket = self._server = None
+        for peer in list(self.peers):
+            peer.transport.abort()
+            peer.task.cancel()
+            self._ended.append(peer.task)
+
+    async def closed(self) -> None:
+        """Wait for what `close` has ended."""
+        while self._ended:
+            await asyncio.wait([self._ended.pop()])

@@ -1,0 +1,289 @@
+"""Answers that carry an error code instead of what was asked for, for every API. Pure.
+
+Where an API answers per topic or partition, a fault may be for some of them: `split` takes those out of a request, and
+`join` puts their answers beside the others'.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from copy import copy
+from typing import Any, NamedTuple
+
+from kafkastatic.broker.faults import Place
+
+_WHOLE_TOPIC = -1
+
+
+class _Shape(NamedTuple):
+    """Where a request has its topics, and their partitions; `answers` is where the response has them."""
+
+    topics: str
+    partitions: str | None
+    number: str | None
+    answers: str
+
+
+_SHAPES = {
+    "Produce": _Shape("topic_data", "partition_data", "index", "responses"),
+    "Fetch": _Shape("topics", "partitions", "partition", "responses"),
+    "ListOffsets": _Shape("topics", "partitions", "partition_index", "topics"),
+    "OffsetForLeaderEpoch": _Shape("topics", "partitions", "partition", "topics"),
+    "OffsetCommit": _Shape("topics", "partitions", "partition_index", "topics"),
+    "OffsetDelete": _Shape("topics", "partitions", "partition_index", "topics"),
+    "Metadata": _Shape("topics", None, None, "topics"),
+    "CreateTopics": _Shape("topics", None, None, "topics"),
+    "CreatePartitions": _Shape("topics", None, None, "results"),
+    "DeleteTopics": _Shape("topics", None, None, "responses"),
+}
+
+
+def places(request: Any, name_of: Callable[[bytes], str | None]) -> list[Place]:
+    """The topics and partitions that a request is about; partition -1 stands for a whole topic.
+
+    A Metadata request for every topic is about none, and an OffsetFetch too; a Fetch tells what it changes in its
+    session.
+    """
+    shape = _SHAPES.get(request.NAME)
+    if shape is None:
+        return []
+    return [
+        (_name(topic, name_of), number)
+        for topic in getattr(request, shape.topics) or ()
+        for number in _numbers(topic, shape)
+    ]
+
+
+def split(request: Any, refused: Callable[[Place], bool], name_of: Callable[[bytes], str | None]) -> tuple[Any, Any]:
+    """What is left of a request, and what was taken out; `None` where there is nothing."""
+    shape = _SHAPES[request.NAME]
+    kept: list[Any] = []
+    taken: list[Any] = []
+    for topic in getattr(request, shape.topics) or ():
+        name = _name(topic, name_of)
+        if shape.partitions is None:
+            (taken if refused((name, _WHOLE_TOPIC)) else kept).append(topic)
+            continue
+        halves: tuple[list[Any], list[Any]] = ([], [])
+        for partition in getattr(topic, shape.partitions):
+            halves[refused((name, getattr(partition, shape.number or "")))].append(partition)
+        for half, whole in zip(halves, (kept, taken), strict=True):
+            if half:
+                part = copy(topic)
+                setattr(part, shape.partitions, half)
+                whole.append(part)
+    return _with(request, shape, kept), _with(request, shape, taken)
+
+
+def join(api: str, response: Any, refused: Any) -> Any:
+    """One answer of two."""
+    answers = _SHAPES[api].answers
+    getattr(response, answers).extend(getattr(refused, answers))
+    return response
+
+
+def divisible(api: str) -> bool:
+    """Whether some topics or partitions of a request can be refused, and the others served."""
+    return api in _SHAPES and api != "Fetch"
+
+
+def refuse(request: Any, version: int, code: int) -> Any:
+    """The answer to a request none of which is carried out."""
+    messages = sys.modules[type(request).__module__]
+    maker = _MAKERS.get(request.NAME)
+    if maker is not None:
+        return maker(messages, request, version, code)
+    response = request.RESPONSE(error_code=code)
+    if request.NAME == "LeaveGroup" or request.NAME not in ("JoinGroup", "SyncGroup"):
+        return response
+    if version >= (7 if request.NAME == "JoinGroup" else 5):
+        response.protocol_type = None
+        response.protocol_name = None
+    return response
+
+
+def _name(topic: Any, name_of: Callable[[bytes], str | None]) -> str:
+    name = getattr(topic, "name", None) or getattr(topic, "topic", None)
+    return name or name_of(getattr(topic, "topic_id", b"")) or ""
+
+
+def _numbers(topic: Any, shape: _Shape) -> list[int]:
+    if shape.partitions is None:
+        return [_WHOLE_TOPIC]
+    return [getattr(partition, shape.number or "") for partition in getattr(topic, shape.partitions)]
+
+
+def _with(request: Any, shape: _Shape, topics: list[Any]) -> Any:
+    if not topics:
+        return None
+    changed = copy(request)
+    setattr(changed, shape.topics, topics)
+    return changed
+
+
+# ── the answers ──
+
+
+def _produce(messages: Any, request: Any, version: int, code: int) -> Any:
+    responses = [
+        messages.TopicProduceResponse(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            partition_responses=[
+                messages.PartitionProduceResponse(index=p.index, error_code=code, base_offset=-1)
+                for p in topic.partition_data
+            ],
+        )
+        for topic in request.topic_data
+    ]
+    return messages.ProduceResponse(responses=responses)
+
+
+def _fetch(messages: Any, request: Any, version: int, code: int) -> Any:
+    if version >= 7:
+        return messages.FetchResponse(error_code=code)
+    responses = [
+        messages.FetchableTopicResponse(
+            topic=topic.topic,
+            partitions=[
+                messages.PartitionData(partition_index=p.partition, error_code=code, high_watermark=-1)
+                for p in topic.partitions
+            ],
+        )
+        for topic in request.topics
+    ]
+    return messages.FetchResponse(responses=responses)
+
+
+def _list_offsets(messages: Any, request: Any, version: int, code: int) -> Any:
+    topics = [
+        messages.ListOffsetsTopicResponse(
+            name=topic.name,
+            partitions=[
+                messages.ListOffsetsPartitionResponse(partition_index=p.partition_index, error_code=code)
+                for p in topic.partitions
+            ],
+        )
+        for topic in request.topics
+    ]
+    return messages.ListOffsetsResponse(topics=topics)
+
+
+def _epochs(messages: Any, request: Any, version: int, code: int) -> Any:
+    topics = [
+        messages.OffsetForLeaderTopicResult(
+            topic=topic.topic,
+            partitions=[messages.EpochEndOffset(partition=p.partition, error_code=code) for p in topic.partitions],
+        )
+        for topic in request.topics
+    ]
+    return messages.OffsetForLeaderEpochResponse(topics=topics)
+
+
+def _commit(messages: Any, request: Any, version: int, code: int) -> Any:
+    topics = [
+        messages.OffsetCommitResponseTopic(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            partitions=[
+                messages.OffsetCommitResponsePartition(partition_index=p.partition_index, error_code=code)
+                for p in topic.partitions
+            ],
+        )
+        for topic in request.topics
+    ]
+    return messages.OffsetCommitResponse(topics=topics)
+
+
+def _committed(messages: Any, request: Any, version: int, code: int) -> Any:
+    if version >= 8:
+        groups = [messages.OffsetFetchResponseGroup(group_id=g.group_id, error_code=code) for g in request.groups]
+        return messages.OffsetFetchResponse(groups=groups)
+    if version >= 2:
+        return messages.OffsetFetchResponse(error_code=code)
+    topics = [
+        messages.OffsetFetchResponseTopic(
+            name=topic.name,
+            partitions=[
+                messages.OffsetFetchResponsePartition(
+                    partition_index=index, committed_offset=-1, metadata="", error_code=code
+                )
+                for index in topic.partition_indexes
+            ],
+        )
+        for topic in request.topics
+    ]
+    return messages.OffsetFetchResponse(topics=topics)
+
+
+def _coordinator(messages: Any, request: Any, version: int, code: int) -> Any:
+    if version < 4:
+        return messages.FindCoordinatorResponse(error_code=code, node_id=-1, port=-1)
+    found = [messages.Coordinator(key=key, node_id=-1, port=-1, error_code=code) for key in request.coordinator_keys]
+    return messages.FindCoordinatorResponse(coordinators=found)
+
+
+def _metadata(messages: Any, request: Any, version: int, code: int) -> Any:
+    topics = [
+        messages.MetadataResponseTopic(error_code=code, name=topic.name, topic_id=topic.topic_id)
+        for topic in request.topics or ()
+    ]
+    return messages.MetadataResponse(topics=topics, error_code=code if version >= 13 and not topics else 0)
+
+
+def _groups(messages: Any, request: Any, version: int, code: int) -> Any:
+    return messages.DescribeGroupsResponse(
+        groups=[messages.DescribedGroup(group_id=group, error_code=code) for group in request.groups]
+    )
+
+
+def _deleted_groups(messages: Any, request: Any, version: int, code: int) -> Any:
+    return messages.DeleteGroupsResponse(
+        results=[messages.DeletableGroupResult(group_id=group, error_code=code) for group in request.groups_names]
+    )
+
+
+def _created(messages: Any, request: Any, version: int, code: int) -> Any:
+    return messages.CreateTopicsResponse(
+        topics=[messages.CreatableTopicResult(name=topic.name, error_code=code) for topic in request.topics]
+    )
+
+
+def _grown(messages: Any, request: Any, version: int, code: int) -> Any:
+    return messages.CreatePartitionsResponse(
+        results=[messages.CreatePartitionsTopicResult(name=topic.name, error_code=code) for topic in request.topics]
+    )
+
+
+def _deleted_topics(messages: Any, request: Any, version: int, code: int) -> Any:
+    named = [(topic.name, topic.topic_id) for topic in request.topics] or [(n, bytes(16)) for n in request.topic_names]
+    return messages.DeleteTopicsResponse(
+        responses=[messages.DeletableTopicResult(name=n, topic_id=topic_id, error_code=code) for n, topic_id in named]
+    )
+
+
+def _configs(messages: Any, request: Any, version: int, code: int) -> Any:
+    results = [
+        messages.DescribeConfigsResult(resource_type=r.resource_type, resource_name=r.resource_name, error_code=code)
+        for r in request.resources
+    ]
+    return messages.DescribeConfigsResponse(results=results)
+
+
+_MAKERS: dict[str, Callable[[Any, Any, int, int], Any]] = {
+    "Produce": _produce,
+    "Fetch": _fetch,
+    "ListOffsets": _list_offsets,
+    "OffsetForLeaderEpoch": _epochs,
+    "OffsetCommit": _commit,
+    "OffsetFetch": _committed,
+    "FindCoordinator": _coordinator,
+    "Metadata": _metadata,
+    "DescribeGroups": _groups,
+    "DeleteGroups": _deleted_groups,
+    "CreateTopics": _created,
+    "CreatePartitions": _grown,
+    "DeleteTopics": _deleted_topics,
+    "DescribeConfigs": _configs,
+}
