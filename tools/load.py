@@ -82,18 +82,19 @@ class Loader:
         """
         batches = {partition: encode_batch(some, codec=codec) for partition, some in records.items()}
         offsets: dict[int, int] = {}
-        for _ in range(100):
+        tries = 100
+        while batches:
             data = [PartitionProduceData(index=partition, records=batch) for partition, batch in batches.items()]
             topic_data = [TopicProduceData(name=topic, partition_data=data)]
             request = ProduceRequest(acks=-1, timeout_ms=30_000, topic_data=topic_data)
             answer = await self._pool.request(self._node, request, Role.SLOW, timeout=_TIMEOUT, cap=_BY_NAME)
-            results = answer.responses[0].partition_responses
-            offsets |= {result.index: result.base_offset for result in results if not result.error_code}
-            for result in results:
-                if result.error_code and not is_retriable(result.error_code):
+            tries -= 1
+            for result in answer.responses[0].partition_responses:
+                if not result.error_code:
+                    offsets[result.index] = result.base_offset
+                    del batches[result.index]
+                elif not tries or not is_retriable(result.error_code):
                     raise error_for(result.error_code, api="Produce", topic=topic, partition=result.index)
-            batches = {partition: batch for partition, batch in batches.items() if partition not in offsets}
-            if not batches:
-                return offsets
-            await anyio.sleep(0.05)  # a partition's leader takes a moment to settle after the topic was created
-        raise error_for(results[0].error_code, api="Produce", topic=topic, partition=results[0].index)
+            if batches:
+                await anyio.sleep(0.05)  # a partition's leader takes a moment to settle after the topic was created
+        return offsets

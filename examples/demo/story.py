@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from examples.demo.group import Group
 from examples.demo.ledger import Gap
@@ -120,14 +120,14 @@ class Story:
 
     # ── what is shown ──
 
-    async def _phase(self, title: str, happens: Callable[[Group], Awaitable[None]]) -> None:
+    async def _phase(self, title: str, happens: Callable[[Group], Coroutine[Any, Any, None]]) -> None:
         await asyncio.sleep(CALM)
         before = [Mark(self._now, group.rebalances, group.callbacks, group.taken) for group in self._groups]
         await self._both(title, happens)
         await asyncio.sleep(CALM)
         self._screen.say(self._title(), *map(self._since, self._groups, before))
 
-    async def _both(self, title: str, happens: Callable[[Group], Awaitable[None]]) -> None:
+    async def _both(self, title: str, happens: Callable[[Group], Coroutine[Any, Any, None]]) -> None:
         self._doing = title
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
             for group in self._groups:
