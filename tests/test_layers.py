@@ -29,6 +29,8 @@ PURE = (
     "broker/groups",
     "broker/cluster",
     "broker/log",
+    "broker/admission",
+    "broker/producers",
     "broker/sessions",
     "broker/faults",
     "broker/settings",

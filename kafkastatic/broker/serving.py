@@ -60,10 +60,11 @@ class Service:
         names = {key: request.removesuffix("Request") for key, (_, request) in REQUESTS.items()}
         self._keys = {name: key for key, name in names.items() if name in handlers}
         self._keys["ApiVersions"] = _API_VERSIONS
+        self._served = served(self._keys.values(), cluster.settings.behaves_as)
 
     def ranges(self) -> dict[int, tuple[int, int]]:
         """The versions of every API, by its key."""
-        found = served(self._keys.values(), self._cluster.settings.behaves_as)
+        found = dict(self._served)
         for name, cap in self.caps.items():
             low, high = found[self._keys[name]]
             if cap < low:
@@ -140,6 +141,8 @@ class Service:
             return api_versions(self.ranges(), supported=True)
         try:
             return await self._handlers[call.request.NAME](call)
+        except ProtocolError:
+            raise  # meant for the connection
         except Exception as mistake:
             self.mistakes.append(mistake)
             return refusals.refuse(call.request, call.version, codes.UNKNOWN_SERVER_ERROR)
