@@ -72,6 +72,7 @@ class Broker(Control):
         self._cluster = Cluster(self.settings, self._runtime.new_id(), nodes, self._new_topic_id)
         self._topics = TopicsApi(self._cluster)
         self._groups = GroupsApi(self._cluster, self._runtime)
+        self._fetches = FetchApi(self._cluster, self._runtime)
         self._service = self._serve()
         self._listeners = {
             node.node_id: Listener(node.node_id, self._service, host, self.settings.socket_request_max_bytes)
@@ -84,7 +85,6 @@ class Broker(Control):
         metadata, groups, topics = MetadataApi(self._cluster), self._groups, self._topics
         produce = ProduceApi(self._cluster, self._runtime)
         offsets = OffsetsApi(self._cluster)
-        fetch = FetchApi(self._cluster, self._runtime)
         return Service(
             self._cluster,
             {
@@ -95,7 +95,7 @@ class Broker(Control):
                 "DescribeCluster": metadata.describe_cluster,
                 "DescribeConfigs": topics.describe_configs,
                 "DescribeGroups": groups.describe_groups,
-                "Fetch": fetch.fetch,
+                "Fetch": self._fetches.fetch,
                 "FindCoordinator": metadata.find_coordinator,
                 "Heartbeat": groups.heartbeat,
                 "InitProducerId": produce.init_producer_id,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from kafkastatic._protocol.faults import error_for
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
+from kafkastatic.broker.admission import AppendRules, LogError
+from kafkastatic.broker.apis.fetch import FetchApi
 from kafkastatic.broker.apis.groups import GroupsApi
 from kafkastatic.broker.apis.topics import TopicsApi
 from kafkastatic.broker.cluster import Cluster, Node, Partition
@@ -27,6 +30,7 @@ class Control:
     _service: Service
     _topics: TopicsApi
     _groups: GroupsApi
+    _fetches: FetchApi
     _runtime: Runtime
     _listeners: dict[int, Listener]
     _host: str
@@ -61,6 +65,7 @@ class Control:
         if not self._node(node).online:
             return
         self._listeners[node].close()
+        self._fetches.forget(node)
         self._groups.moved(self._cluster.node_stopped(node))
 
     @in_loop
@@ -137,11 +142,18 @@ class Control:
 
         Returns:
             The offset of the first one.
+
+        Raises:
+            errors.BrokerError: what Kafka would refuse it with.
         """
         now = int(self._runtime.wall() * 1000)
         batch = encode(values, key, headers, now if timestamp is None else timestamp, codec)
         target = self._partition(topic, partition)
-        appended = target.log.append(batch, leader_epoch=target.leader_epoch, now_ms=now)
+        rules = AppendRules.of(target.topic.config, self._cluster.settings)
+        try:
+            appended = target.log.append(batch, leader_epoch=target.leader_epoch, now_ms=now, rules=rules)
+        except LogError as error:
+            raise error_for(error.code, detail=error.message, topic=topic, partition=partition) from None
         target.changed()
         return appended.base_offset
 

@@ -112,6 +112,14 @@ def test_a_sync_has_to_agree_on_the_protocol() -> None:
     ]
 
 
+def test_before_the_first_generation_there_is_no_protocol_to_agree_on() -> None:
+    """Whoever guesses its member id is sent back to its join."""
+    scene = Scene(group_initial_rebalance_delay_ms=3_000)
+    scene.join("join", "a")
+
+    assert scene.sync("sync", "a-1", "a", gen=0, protocol="roundrobin") == [not_synced("sync", 27)]
+
+
 def test_syncs_wait_for_the_leaders() -> None:
     """Then each gets its own assignment, or nothing where the leader left it out; later ones get theirs at once."""
     scene = stable("a", "b", "c")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 import attrs
 
@@ -327,7 +327,7 @@ class TopicsApi:
 
 
 @contextlib.contextmanager
-def _as_broker_error(api: str, topic: str) -> Iterator[None]:
+def _as_broker_error(api: str, topic: str) -> Generator[None]:
     try:
         yield
     except Refused as refused:

@@ -49,9 +49,13 @@ def _refused(asked: Asked, group: ClassicGroup | None) -> int:
     code = _not_of_this_generation(group, request)
     if code != NONE:
         return code
-    if request.protocol_type not in (None, group.protocol_type) or request.protocol_name not in (None, group.protocol):
+    if _differ(request.protocol_type, group.protocol_type) or _differ(request.protocol_name, group.protocol):
         return INCONSISTENT_GROUP_PROTOCOL
     return REBALANCE_IN_PROGRESS if group.state is GroupState.PREPARING else NONE
+
+
+def _differ(said: str | None, known: str | None) -> bool:
+    return said is not None and known is not None and said != known
 
 
 def _assign(desk: Desk, group: ClassicGroup, request: SyncGroupRequest) -> None:
