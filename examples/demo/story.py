@@ -71,16 +71,17 @@ class Story:
                 drawing = tasks.create_task(self._draw())
                 await self._both("Three members start in each group.", self._start)
                 self._screen.say(self._title())
-                self._say_who_owns_what()
+                if not self._screen.live:  # where it is seen anyway
+                    self._say_who_owns_what()
                 load = tasks.create_task(self._load(loader))
                 await self._phase("One member restarts.", self._restart)
                 await self._phase("All three restart, one after the other.", self._roll)
                 await self._phase("A second process starts as the second member.", self._duplicate)
-                self._say_who_owns_what()
                 self._loaded = False
                 await load
                 await asyncio.gather(*(group.has_read_all(LAST_READ) for group in self._groups))
                 drawing.cancel()
+                self._say_who_owns_what()
                 amiss = self._told()
                 await asyncio.gather(*(member.stop() for group in self._groups for member in group.members))
         finally:
@@ -142,8 +143,7 @@ class Story:
         return f"    {group.name:<9}{rebalances}, {callbacks}, {taken} taken away; {dark}"
 
     def _say_who_owns_what(self) -> None:
-        if not self._screen.live:  # where it is seen anyway
-            self._screen.say(*(line.text for line in self._table()))
+        self._screen.say(*(line.text for line in self._table()))
 
     async def _draw(self) -> None:
         while self._screen.live:
