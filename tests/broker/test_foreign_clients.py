@@ -18,6 +18,8 @@ from tests.support.foreign_tools import (
 )
 from tests.support.raw_peer import API_KEYS, MESSAGES, RawPeer
 
+pytestmark = pytest.mark.once
+
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 VALUES = [b"%03d " % number * 20 for number in range(20)]
 

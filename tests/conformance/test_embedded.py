@@ -14,6 +14,8 @@ from tests.conformance.scripts import SCENARIOS
 from tests.conformance.session import play_all
 from tests.conformance.transcript import Step
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module", params=RELEASES)
 def answers(request: pytest.FixtureRequest) -> tuple[str, dict[str, list[Step]]]:
