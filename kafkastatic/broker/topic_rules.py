@@ -55,8 +55,7 @@ OTHER_CONFIG = frozenset(
 
 
 _INT, _LONG = (1 << 31) - 1, (1 << 63) - 1
-_TYPES = {_INT: "INT", _LONG: "LONG"}
-_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,40}\s*")  # no number is longer, and long ones take long
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,40}\s*")  # Python refuses to read very long ones
 _NUMBERS = {
     "max.message.bytes": (0, _INT),
     "message.timestamp.after.max.ms": (0, _LONG),
@@ -84,12 +83,12 @@ def problem_with_setting(name: str, value: str) -> str | None:
         least, most = _NUMBERS[name]
         number = int(value) if _INTEGER.fullmatch(value) else None
         if number is None or not -most - 1 <= number <= most:
-            return f"Invalid value {value} for configuration {name}: Not a number of type {_TYPES[most]}"
+            return f"{name} is a number up to {most}, not {value[:60]!r}."
         if number < least:
-            return f"Invalid value {value} for configuration {name}: Value must be at least {least}"
+            return f"{name} is at least {least}, not {number}."
     choices = [choice.strip() for choice in value.split(",") if choice.strip()] if name in _SEVERAL else [value]
     if name in _CHOICES and not set(choices) <= set(_CHOICES[name]):
-        return f"Invalid value {value} for configuration {name}: String must be one of: {', '.join(_CHOICES[name])}"
+        return f"{name} is one of {', '.join(_CHOICES[name])}, not {value[:60]!r}."
     return None
 
 
