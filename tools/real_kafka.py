@@ -151,17 +151,24 @@ def _first_ephemeral_port() -> int:
         return 49152
 
 
+_given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    """A free loopback port below the ephemeral range.
+    """A free loopback port below the ephemeral range, which this process was not given before.
 
     While a broker is down its port must stay free for its return: an ephemeral port could be taken by any outgoing
-    connection, and a client that reconnects to it can even connect to itself.
+    connection, and a client that reconnects to it can even connect to itself. A port that was given out looks free
+    to the next who asks until it is used, as a proxy's is, and again while its broker is down.
     """
     top = max(_first_ephemeral_port(), 22_000)
     for _ in range(200):
         port = random.randrange(top - 10_000, top)
+        if port in _given_ports:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given_ports.add(port)
             return port
     raise RealKafkaError(f"no free port below {top}")
 
@@ -254,8 +261,8 @@ class RealKafka:
         self._jvm_options = tuple(jvm_options)
         self._cluster_id = cluster_id or new_cluster_id()
         self.directory = Path(tempfile.mkdtemp(prefix="kafkastatic-kafka-"))
-        self.port, self.behind_proxy_port, self.proxy_port, self.controller_port, *others = _distinct_ports(6)
-        self._tls_port, self._sasl_port = others
+        self.port, self.behind_proxy_port, self.proxy_port, self.controller_port = (free_port() for _ in range(4))
+        self._tls_port, self._sasl_port = free_port(), free_port()
         self.settings = dict(settings or {})
         self._tls = tls
         self._sasl = sasl
@@ -381,12 +388,13 @@ class RealKafka:
         atexit.unregister(self.close)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def log_tail(self, lines: int = 40) -> str:
+    def log_tail(self, lines: int = 40, *, about: Sequence[str] = ("",)) -> str:
+        """The last lines of the broker's log that contain one of these texts, over all its starts."""
         try:
             text = self.log_file.read_text(errors="replace")
         except OSError:
             return "(no broker log)"
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join([line for line in text.splitlines() if any(it in line for it in about)][-lines:])
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.running:
@@ -494,13 +502,6 @@ class RealKafka:
             if time.monotonic() > deadline:
                 raise RealKafkaError(f"Kafka {self.version} is not ready after {timeout:g} s:\n{self.log_tail()}")
             time.sleep(0.05)
-
-
-def _distinct_ports(count: int) -> list[int]:
-    ports: set[int] = set()
-    while len(ports) < count:
-        ports.add(free_port())
-    return list(ports)
 
 
 def _start_guard(pid: int, directory: Path) -> subprocess.Popen[bytes]:
