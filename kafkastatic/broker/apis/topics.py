@@ -38,7 +38,7 @@ from kafkastatic._protocol.messages.describe_configs import (
 )
 from kafkastatic.broker.call import Call
 from kafkastatic.broker.cluster import Cluster
-from kafkastatic.broker.topic_rules import DEFAULT_CONFIG, collides_with, problem_with_name, problem_with_setting
+from kafkastatic.broker.topic_rules import DEFAULT_CONFIG, OTHER_CONFIG, collides_with, problem_with_name
 
 _TOPIC_RESOURCE = 2
 _BROKER_RESOURCE = 4
@@ -139,9 +139,9 @@ class TopicsApi:
             replicas = self._by_hand(by_hand)
         else:
             replicas = self._spread(partitions, factor)
-        for key, value in config.items():
-            if problem := problem_with_setting(key, value):
-                raise Refused(codes.INVALID_CONFIG, problem)
+        unknown = [key for key in config if key not in DEFAULT_CONFIG and key not in OTHER_CONFIG]
+        if unknown:
+            raise Refused(codes.INVALID_CONFIG, f"Unknown topic config name: {unknown[0]}")
         return replicas
 
     def _check_name(self, name: str) -> None:
