@@ -103,13 +103,14 @@ def environment(python: Python, extra: str, *, main: bool) -> Path:
 def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
     interpreter = directory / "bin" / "python"
     wanted = {"python": str(python), "dependencies": _dependencies()}
-    compiled = _digest(path.read_bytes() for path in [ROOT / "setup.py", *sorted(ROOT.glob("kafkastatic/**/*.pyx"))])
+    sources = [ROOT / "setup.py", *sorted(ROOT.glob("kafkastatic/**/*.pyx"))]
+    built = _digest([*(path.read_bytes() for path in sources), _entry_points()])
     stamp = directory / STAMP
     present = _stamped(directory)
     usable = {key: present.get(key) for key in wanted} == wanted and _probe(str(interpreter)) is not None
     extras = present["extras"] if usable else []
     complete = extra in extras or (extra == "test" and "dev" in extras)
-    if complete and present.get("compiled") == compiled:
+    if complete and present.get("built") == built:
         return
     print(f"{directory.relative_to(ROOT)}: installing .[{extra}] for Python {python}", file=sys.stderr, flush=True)
     if not usable:
@@ -119,7 +120,13 @@ def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
         what = ["--no-deps", "--editable", "."] if complete else ["--editable", f".[{extra}]"]
         _run([str(interpreter), "-m", "pip", *PIP_OPTIONS, "install", *what])
     extras = extras if complete else [*extras, extra]
-    stamp.write_text(json.dumps({**wanted, "compiled": compiled, "extras": extras}))
+    stamp.write_text(json.dumps({**wanted, "built": built, "extras": extras}))
+
+
+def _entry_points() -> bytes:
+    """What pyproject.toml says about commands and plugins: they are written when the package is installed."""
+    project = _pyproject()["project"]
+    return json.dumps([project["scripts"], project["entry-points"]], sort_keys=True).encode()
 
 
 def demo_environment(python: Python) -> Path:

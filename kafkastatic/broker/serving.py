@@ -81,8 +81,10 @@ class Service:
         fault = self._faults[number] = make(lambda: self._rules.remove(number))
         return fault
 
-    async def answer(self, node: int, connection: int, host: str, frame: bytes) -> Answer:
-        """What to send for the bytes of a request, its length left out.
+    async def answer(
+        self, node: int, connection: int, host: str, frame: bytes, heard: Callable[[Call], None]
+    ) -> Answer:
+        """What to send for the bytes of a request, its length left out; `heard` is told what it is.
 
         Raises:
             ProtocolError: if it cannot be understood; Kafka closes the connection then.
@@ -105,6 +107,7 @@ class Service:
         header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
         request = cls.decode(frame, version, offset)
         call = Call(node, version, header.client_id or "", host, connection, request)
+        heard(call)
         return await self._through_faults(call, header.correlation_id)
 
     async def _through_faults(self, call: Call, correlation_id: int) -> Answer:
