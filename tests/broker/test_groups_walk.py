@@ -96,7 +96,7 @@ class Walk:
 
     def sync_as(self, mid: str, inst: str | None) -> None:
         found = self.snapshot()
-        protocol = (found.protocol if found else None) or "range"
+        protocol = "other" if self.random.random() < 0.1 else (found.protocol if found else None) or "range"
         assign = dict.fromkeys(self.members(), b"assigned")
         self.send("sync", mid, "sync", mid, inst, gen=self.said_generation(), protocol=protocol, assign=assign)
 
