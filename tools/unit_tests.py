@@ -8,7 +8,7 @@ oldest one's output is shown in full, of the others the closing line; a failing 
 if one of them fails. A Python that pyproject.toml does not declare, and whose environment cannot be made, is reported
 and does not fail the run.
 
-With KAFKASTATIC_TESTED=1 the oldest Python is left out where there are newer ones: `make test` ran all of it just before.
+With KAFKASTATIC_TESTED=1 the oldest Python is left out where there are newer ones: `make test` ran all of it before.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ _EPOCH = 12  # where the leader's epoch is
 _ATTRIBUTES, _MAX_TIMESTAMP = slice(21, 23), slice(35, 43)
 _LOG_APPEND_TIME = 8  # in the attributes
 _NO_TIMESTAMP = -1
+_MOST_RECORDS = 500_000  # in a batch: Kafka has no such limit, but a megabyte that was compressed holds ten million
 _AN_HOUR, _EVER = 3_600_000, (1 << 63) - 1
 
 
@@ -109,8 +110,11 @@ def only_batch(data: memoryview) -> RawBatch:
     size = _batch_size(data)
     if size is None:
         raise LogError(codes.INVALID_RECORD)
-    magic = data[16]
-    if magic != _FORMAT or _batch_size(data[size:]) is not None:
+    try:
+        lone = _batch_size(data[size:]) is None
+    except LogError as garbage:
+        raise LogError(garbage.code) from None
+    if data[16] != _FORMAT or not lone:
         raise LogError(codes.INVALID_RECORD)
     if size < HEADER.size:
         raise LogError(codes.CORRUPT_MESSAGE)
@@ -126,7 +130,7 @@ def admit(data: memoryview, rules: AppendRules, now_ms: int) -> Admitted:
     batch = only_batch(data)
     if batch.base_offset != 0:
         raise LogError(codes.INVALID_RECORD)
-    if batch.size > rules.max_bytes:
+    if batch.size > rules.max_bytes or batch.count > _MOST_RECORDS:
         raise LogError(codes.MESSAGE_TOO_LARGE)
     if crc32c(batch.data[CRC_START:]) != batch.crc:
         raise LogError(codes.CORRUPT_MESSAGE)
@@ -142,10 +146,9 @@ def _check_records(batch: RawBatch, rules: AppendRules, now_ms: int) -> list[int
     """Returns the timestamps of the records."""
     try:
         records = decode(batch, "", -1, check_crcs=False)
-    except UnsupportedCodecError:
-        raise LogError(codes.UNSUPPORTED_COMPRESSION_TYPE) from None
-    except CorruptRecordError:
-        raise LogError(codes.INVALID_RECORD) from None
+    except (CorruptRecordError, UnsupportedCodecError):
+        # Kafka has no code for a codec that does not exist, and for data that cannot be decompressed.
+        raise LogError(codes.UNKNOWN_SERVER_ERROR if batch.codec else codes.INVALID_RECORD) from None
     timestamps = [record.timestamp for record in records]
     if rules.keys and (bare := [at for at, record in enumerate(records) if record.key is None]):
         raise _refusal(codes.INVALID_RECORD, bare, "A record of a compacted topic must have a key.")
@@ -175,9 +178,9 @@ def _batch_size(data: memoryview) -> int | None:
         return None
     length = int.from_bytes(data[8:_BEFORE_LENGTH], "big", signed=True)
     if length < _SHORTEST:
-        raise LogError(codes.CORRUPT_MESSAGE)
+        raise LogError(codes.CORRUPT_MESSAGE, f"A batch cannot have length {length}.")
     if len(data) < _BEFORE_MAGIC:
         return None
     if data[16] > _FORMAT:
-        raise LogError(codes.CORRUPT_MESSAGE)
+        raise LogError(codes.CORRUPT_MESSAGE, f"There is no format {data[16]}.")
     return _BEFORE_LENGTH + length if _BEFORE_LENGTH + length <= len(data) else None

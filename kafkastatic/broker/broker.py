@@ -72,6 +72,7 @@ class Broker(Control):
         self._cluster = Cluster(self.settings, self._runtime.new_id(), nodes, self._new_topic_id)
         self._topics = TopicsApi(self._cluster)
         self._groups = GroupsApi(self._cluster, self._runtime)
+        self._fetches = FetchApi(self._cluster, self._runtime)
         self._service = self._serve()
         self._listeners = {
             node.node_id: Listener(node.node_id, self._service, host, self.settings.socket_request_max_bytes)
@@ -84,7 +85,6 @@ class Broker(Control):
         metadata, groups, topics = MetadataApi(self._cluster), self._groups, self._topics
         produce = ProduceApi(self._cluster, self._runtime)
         offsets = OffsetsApi(self._cluster)
-        fetch = FetchApi(self._cluster, self._runtime)
         return Service(
             self._cluster,
             {
@@ -95,7 +95,7 @@ class Broker(Control):
                 "DescribeCluster": metadata.describe_cluster,
                 "DescribeConfigs": topics.describe_configs,
                 "DescribeGroups": groups.describe_groups,
-                "Fetch": fetch.fetch,
+                "Fetch": self._fetches.fetch,
                 "FindCoordinator": metadata.find_coordinator,
                 "Heartbeat": groups.heartbeat,
                 "InitProducerId": produce.init_producer_id,
@@ -142,8 +142,9 @@ class Broker(Control):
     async def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
         try:
-            for index, node_id in enumerate(self._listeners):
-                self._start(node_id, self._first_port + index if self._first_port else 0)
+            for index, node in enumerate(self._cluster.nodes.values()):
+                self._listen(node, self._first_port + index if self._first_port else 0)
+                node.online = True
             for name, partitions in self._topics_wanted.items():
                 self.create_topic(name, partitions)
         except BaseException:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from kafkastatic._value import Value
-from kafkastatic.broker.faults import Place
-
-
-def _nothing(place: Place) -> int:
-    return 0
+from kafkastatic.broker.faults import Place, Rule
 
 
 class Call(Value):
@@ -22,8 +17,8 @@ class Call(Value):
         client_id, host: who asks (`host` as Kafka writes it: `/127.0.0.1`).
         connection: a number that no other connection has.
         request: of `kafkastatic._protocol.messages`.
-        refused: the code with which a partition is to be refused, 0 for none. Fetch asks, whose session tells what
-            it is about; what other requests are about is seen before they are handed on.
+        fault: some of its partitions are to be refused. Only Fetch has to look, whose session tells what it is about;
+            what other requests are about is seen before they are handed on.
     """
 
     node: int
@@ -32,4 +27,8 @@ class Call(Value):
     host: str
     connection: int
     request: Any
-    refused: Callable[[Place], int] = staticmethod(_nothing)  # else it would become a method
+    fault: Rule | None = None
+
+    def refused(self, place: Place) -> int:
+        """The error code with which a partition is to be refused, 0 for none."""
+        return (self.fault.error or 0) if self.fault is not None and self.fault.covers(place) else 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from kafkastatic._protocol.faults import error_for
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
+from kafkastatic.broker.admission import AppendRules, LogError
+from kafkastatic.broker.apis.fetch import FetchApi
 from kafkastatic.broker.apis.groups import GroupsApi
 from kafkastatic.broker.apis.topics import TopicsApi
 from kafkastatic.broker.cluster import Cluster, Node, Partition
@@ -13,7 +16,7 @@ from kafkastatic.broker.content import Codec, Headers, encode, read
 from kafkastatic.broker.faults import Cut, Rule
 from kafkastatic.broker.groups import GroupSnapshot
 from kafkastatic.broker.injection import Fault
-from kafkastatic.broker.listener import Listener
+from kafkastatic.broker.listener import ClientSnapshot, Listener
 from kafkastatic.broker.serving import Service
 from kafkastatic.broker.threads import in_loop
 from kafkastatic.errors import ConfigError
@@ -27,6 +30,7 @@ class Control:
     _service: Service
     _topics: TopicsApi
     _groups: GroupsApi
+    _fetches: FetchApi
     _runtime: Runtime
     _listeners: dict[int, Listener]
     _host: str
@@ -61,25 +65,30 @@ class Control:
         if not self._node(node).online:
             return
         self._listeners[node].close()
+        self._fetches.forget(node)
         self._groups.moved(self._cluster.node_stopped(node))
 
     @in_loop
     def start(self, node: int = 1) -> None:
         """Start one again that was stopped, on the same port. Leaders do not move back to it."""
-        self._start(node, self._node(node).port)
+        found = self._node(node)
+        if not found.online:
+            self._listen(found, found.port)
+            self._groups.moved(self._cluster.node_started(node))
 
     @in_loop
     def connections(self) -> int:
         """How many connections of clients are open."""
         return sum(len(listener.peers) for listener in self._listeners.values())
 
-    def _start(self, node_id: int, port: int) -> None:
-        node = self._node(node_id)
-        if node.online:
-            return
+    @in_loop
+    def clients(self) -> list[ClientSnapshot]:
+        """The connections of clients that are open: whose they are."""
+        return [peer.snapshot() for listener in self._listeners.values() for peer in listener.peers]
+
+    def _listen(self, node: Node, port: int) -> None:
         node.host = self._host
-        node.port = self._listeners[node_id].open(port)
-        self._groups.moved(self._cluster.node_started(node_id))
+        node.port = self._listeners[node.node_id].open(port)
 
     def _node(self, node_id: int) -> Node:
         if node_id not in self._cluster.nodes:
@@ -107,7 +116,7 @@ class Control:
         Raises:
             errors.BrokerError: what Kafka would refuse it with.
         """
-        self._topics.grow(name, count)
+        self._topics.add_partitions(name, count)
 
     @in_loop
     def delete_topic(self, name: str) -> None:
@@ -138,11 +147,18 @@ class Control:
 
         Returns:
             The offset of the first one.
+
+        Raises:
+            errors.BrokerError: what Kafka would refuse it with.
         """
         now = int(self._runtime.wall() * 1000)
         batch = encode(values, key, headers, now if timestamp is None else timestamp, codec)
         target = self._partition(topic, partition)
-        appended = target.log.append(batch, leader_epoch=target.leader_epoch, now_ms=now)
+        rules = AppendRules.of(target.topic.config, self._cluster.settings)
+        try:
+            appended = target.log.append(batch, leader_epoch=target.leader_epoch, now_ms=now, rules=rules)
+        except LogError as error:
+            raise error_for(error.code, detail=error.message, topic=topic, partition=partition) from None
         target.changed()
         return appended.base_offset
 

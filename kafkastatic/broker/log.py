@@ -1,4 +1,4 @@
-"""The log of one partition: batches in memory, and what Kafka demands of one before it is appended. Pure.
+"""The log of one partition: its batches, in memory. Pure.
 
 A batch is kept as its bytes. Offsets and the leader's epoch are written into them, which its CRC does not cover.
 Nothing is compacted, and nothing is deleted by age or size, whatever the topic's settings say.
@@ -7,7 +7,7 @@ Nothing is compacted, and nothing is deleted by age or size, whatever the topic'
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from itertools import accumulate
 from typing import NamedTuple
 
 from kafkastatic._protocol import error_codes as codes
@@ -92,7 +92,7 @@ class PartitionLog:
         """The first record that is at least as new."""
         for at in range(bisect_left(self._newest, timestamp), len(self._batches)):
             for record in self._records(at):
-                if record.timestamp >= timestamp and record.offset >= self.start_offset:
+                if record.timestamp >= timestamp:
                     return Found(record.timestamp, record.offset, record.leader_epoch)
         return None
 
@@ -142,17 +142,14 @@ class PartitionLog:
         self.start_offset = offset
         gone = bisect_left(self._last_offsets, offset)
         del self._batches[:gone], self._last_offsets[:gone], self._positions[:gone]
-        self._newest = list(_running_max(RawBatch(memoryview(batch)).max_timestamp for batch in self._batches))
+        newest = [RawBatch(memoryview(batch)).max_timestamp for batch in self._batches]
+        if newest:  # the records that are gone are the newest ones, maybe
+            newest[0] = max(record.timestamp for record in self._records(0))
+        self._newest = list(accumulate(newest, max))
         kept = bisect_right(self._epochs, offset, key=lambda entry: entry[1]) - 1
         if kept >= 0:
             self._epochs[: kept + 1] = [(self._epochs[kept][0], offset)]
 
     def _records(self, at: int) -> list[ConsumerRecord[bytes, bytes]]:
-        return decode(RawBatch(memoryview(self._batches[at])), "", UNKNOWN, check_crcs=False)
-
-
-def _running_max(values: Iterable[int]) -> Iterable[int]:
-    highest = UNKNOWN
-    for value in values:
-        highest = max(highest, value)
-        yield highest
+        batch = RawBatch(memoryview(self._batches[at]))
+        return decode(batch, "", UNKNOWN, from_offset=self.start_offset, check_crcs=False)

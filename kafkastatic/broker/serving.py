@@ -60,10 +60,11 @@ class Service:
         names = {key: request.removesuffix("Request") for key, (_, request) in REQUESTS.items()}
         self._keys = {name: key for key, name in names.items() if name in handlers}
         self._keys["ApiVersions"] = _API_VERSIONS
+        self._served = served(self._keys.values(), cluster.settings.behaves_as)
 
     def ranges(self) -> dict[int, tuple[int, int]]:
         """The versions of every API, by its key."""
-        found = served(self._keys.values(), self._cluster.settings.behaves_as)
+        found = dict(self._served)
         for name, cap in self.caps.items():
             low, high = found[self._keys[name]]
             if cap < low:
@@ -80,8 +81,10 @@ class Service:
         fault = self._faults[number] = make(lambda: self._rules.remove(number))
         return fault
 
-    async def answer(self, node: int, connection: int, host: str, frame: bytes) -> Answer:
-        """What to send for the bytes of a request, its length left out.
+    async def answer(
+        self, node: int, connection: int, host: str, frame: bytes, heard: Callable[[Call], None]
+    ) -> Answer:
+        """What to send for the bytes of a request, its length left out; `heard` is told what it is.
 
         Raises:
             ProtocolError: if it cannot be understood; Kafka closes the connection then.
@@ -104,6 +107,7 @@ class Service:
         header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
         request = cls.decode(frame, version, offset)
         call = Call(node, version, header.client_id or "", host, connection, request)
+        heard(call)
         return await self._through_faults(call, header.correlation_id)
 
     async def _through_faults(self, call: Call, correlation_id: int) -> Answer:
@@ -126,7 +130,7 @@ class Service:
         if not rule.about:
             return refusals.refuse(call.request, call.version, code)
         if call.request.NAME == "Fetch":
-            return await self._handled(call.evolve(refused=lambda place: code if rule.covers(place) else 0))
+            return await self._handled(call.evolve(fault=rule))
         if not refusals.divisible(call.request.NAME):
             return refusals.refuse(call.request, call.version, code)
         kept, taken = refusals.split(call.request, rule.covers, self._cluster.name)
@@ -140,6 +144,8 @@ class Service:
             return api_versions(self.ranges(), supported=True)
         try:
             return await self._handlers[call.request.NAME](call)
+        except ProtocolError:
+            raise  # meant for the connection
         except Exception as mistake:
             self.mistakes.append(mistake)
             return refusals.refuse(call.request, call.version, codes.UNKNOWN_SERVER_ERROR)

@@ -334,7 +334,7 @@ def test_most_members_decide_among_the_protocols_that_all_support() -> None:
     """Each votes for the first on its list."""
     scene = stable("a")
     scene.leave("leave", ("a-1", "a"))
-    for inst, protocols in (("a", BOTH), ("b", BOTH[::-1]), ("c", BOTH[::-1] + (("other", b""),))):
+    for inst, protocols in (("a", BOTH), ("b", BOTH[::-1]), ("c", (*BOTH[::-1], ("other", b"")))):
         scene.join(inst, inst, protocols=protocols)
 
     assert [(reply.key, reply.response.protocol_name) for reply in scene.at(0.0)] == [
@@ -383,7 +383,7 @@ def test_a_static_member_cannot_restart_in_a_full_group() -> None:
 
 
 def test_who_comes_back_last_into_a_full_group_is_out() -> None:
-    """While joins are parked only those that wait are counted: a newcomer takes the place, a known member loses its own.
+    """While joins are parked only those that wait are counted: a newcomer takes the place, a known member loses it.
 
     Nobody looks then whether all have joined: the generation comes with the end of the rebalance timeout.
     """

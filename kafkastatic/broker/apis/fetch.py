@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.messages.fetch import (
@@ -16,6 +16,7 @@ from kafkastatic._protocol.messages.fetch import (
     NodeEndpoint,
     PartitionData,
 )
+from kafkastatic._protocol.primitives import ZERO_UUID
 from kafkastatic._runtime import Runtime
 from kafkastatic.broker.admission import LogError
 from kafkastatic.broker.apis.leaders import refusal
@@ -26,7 +27,14 @@ from kafkastatic.broker.sessions import Fetch, FetchSessions, Wanted
 _FOLLOWERS_SINCE = 11  # from here on a follower may answer a consumer (KIP-392)
 _LEADERS_SINCE = 16  # from here on an answer tells who leads (KIP-951)
 _READ_COMMITTED = 1
+_ID_COUNT, _ID_STEP = 2**31 - 1, 1_327_217_885  # a prime, and what spreads numbers over it
 _LEADS_ELSEWHERE = (codes.NOT_LEADER_OR_FOLLOWER, codes.FENCED_LEADER_EPOCH)
+
+
+def _session_ids(start: int) -> Iterator[int]:
+    """Ids that are not used twice by any broker of the cluster, and that nobody has by guessing."""
+    for number in itertools.count(start):
+        yield 1 + number * _ID_STEP % _ID_COUNT
 
 
 class FetchApi:
@@ -40,7 +48,7 @@ class FetchApi:
         self._cluster = cluster
         self._clock = clock
         self._sessions: dict[int, FetchSessions] = {}
-        self._ids = itertools.count(1)
+        self._ids = _session_ids(int(clock.random() * _ID_COUNT))
 
     def forget(self, node: int) -> None:
         """A broker was stopped; its sessions are gone."""
@@ -151,10 +159,10 @@ class _Reading:
             self._missing.append((wanted, _refused(wanted, code, [])))
             return
         self.partitions.append(partition)
-        log = partition.log
+        log, limit = partition.log, min(wanted.max_bytes, self._left)
         try:
-            self._check(wanted, partition)
-            batches = log.read(wanted.offset, min(wanted.max_bytes, self._left), at_least_one=self._size == 0)
+            self._check(wanted, partition, limit)
+            batches = log.read(wanted.offset, limit, at_least_one=self._size == 0)
         except LogError as error:
             self._failed = True
             self._answers.append((wanted, _refused(wanted, error.code, self._aborted), []))
@@ -172,13 +180,15 @@ class _Reading:
             )
             self._answers.append((wanted, data, batches))
 
-    def _check(self, wanted: Wanted, partition: Partition) -> None:
+    def _check(self, wanted: Wanted, partition: Partition, limit: int) -> None:
         """Raises LogError: if it cannot be read here."""
         topic = partition.topic
         code = self._call.refused((topic.name, wanted.index))
-        if not code and any(wanted.topic_id) and wanted.topic_id != topic.topic_id:
+        if not code and wanted.topic_id != topic.topic_id and wanted.topic_id != ZERO_UUID:
             code = codes.INCONSISTENT_TOPIC_ID
         code = code or refusal(partition, self._call.node, wanted.leader_epoch, leader_only=self._leader_only)
+        if not code and limit < 0:
+            code = codes.UNKNOWN_SERVER_ERROR  # Kafka has no other for a negative limit
         if code:
             raise LogError(code)
 

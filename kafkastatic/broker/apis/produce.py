@@ -51,7 +51,8 @@ class ProduceApi:
     async def init_producer_id(self, call: Call) -> InitProducerIdResponse:
         """A new id for every idempotent producer that asks, one that has an id already too, as in Kafka (KIP-360)."""
         request: InitProducerIdRequest = call.request
-        if (request.producer_id == _NOTHING) != (request.producer_epoch == _NOTHING):
+        half = (request.producer_id == _NOTHING) != (request.producer_epoch == _NOTHING)
+        if half or request.transactional_id == "":
             return _no_producer_id(codes.INVALID_REQUEST)
         if request.transactional_id is not None:
             return _no_producer_id(codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
@@ -109,12 +110,11 @@ class ProduceApi:
             if call.request.acks not in (_NO_ANSWER, _LEADER, _ALL):
                 raise LogError(codes.INVALID_REQUIRED_ACKS)
         except LogError as error:
-            return _failed(data.index, error.code)
+            return _failed(data.index, error.code, error.message)
         try:
             return self._appended(call, partition, data.records or memoryview(b""))
         except LogError as error:
-            answer = _failed(data.index, error.code)
-            answer.error_message = error.message
+            answer = _failed(data.index, error.code, error.message)
             answer.record_errors = [
                 BatchIndexAndErrorMessage(batch_index=at, batch_index_error_message=why) for at, why in error.records
             ]
@@ -169,8 +169,8 @@ def _is_transactional(data: PartitionProduceData) -> bool:
         return False
 
 
-def _failed(index: int, code: int) -> PartitionProduceResponse:
-    return PartitionProduceResponse(index=index, error_code=code, base_offset=_NOTHING)
+def _failed(index: int, code: int, message: str | None = None) -> PartitionProduceResponse:
+    return PartitionProduceResponse(index=index, error_code=code, base_offset=_NOTHING, error_message=message)
 
 
 def _no_producer_id(code: int) -> InitProducerIdResponse:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 import attrs
 
@@ -196,11 +197,18 @@ class TopicsApi:
         Raises:
             BrokerError: what Kafka would refuse it with.
         """
-        try:
+        with _as_broker_error("CreateTopics", name):
             replicas = self.plan(name, partitions, _DEFAULT if factor is None else factor, config)
-        except Refused as refused:
-            raise error_for(refused.code, api="CreateTopics", topic=name, detail=str(refused)) from None
         self._cluster.create_topic(name, partitions, replicas, config)
+
+    def add_partitions(self, name: str, count: int) -> None:
+        """`count` partitions in all, as the control handle wants it.
+
+        Raises:
+            BrokerError: what Kafka would refuse it with.
+        """
+        with _as_broker_error("CreatePartitions", name):
+            self.grow(name, count)
 
     # ── CreatePartitions ──
 
@@ -316,6 +324,14 @@ class TopicsApi:
         settings = attrs.asdict(self._cluster.settings)
         del settings["behaves_as"]
         return [(key.replace("_", "."), _java(value), _STATIC_SOURCE) for key, value in settings.items()]
+
+
+@contextlib.contextmanager
+def _as_broker_error(api: str, topic: str) -> Generator[None]:
+    try:
+        yield
+    except Refused as refused:
+        raise error_for(refused.code, api=api, topic=topic, detail=str(refused)) from None
 
 
 def _described(config: Mapping[str, str]) -> list[tuple[str, str, int]]:
