@@ -29,21 +29,27 @@ class TopicConfig(Value):
     Attributes:
         default: Kafka's; None for one that is kept and told only where it is given.
         broker_name: the setting of brokers that it takes its default from.
+        least: the least value, of a number that is looked at later.
+        choices: what it may be, or, if it is a list, what may be in it.
     """
 
     type: ConfigType
     default: str | None = None
     broker_name: str | None = None
+    least: int | None = None
+    choices: tuple[str, ...] = ()
 
 
 _BOOLEAN, _STRING, _INT, _LONG, _DOUBLE, _LIST = (TopicConfig(kind) for kind in ConfigType)
 
 TOPIC_CONFIGS = {
-    "cleanup.policy": TopicConfig(ConfigType.LIST, "delete", "log.cleanup.policy"),
+    "cleanup.policy": TopicConfig(ConfigType.LIST, "delete", "log.cleanup.policy", choices=("compact", "delete")),
     "compression.type": TopicConfig(ConfigType.STRING, "producer", "compression.type"),
-    "max.message.bytes": TopicConfig(ConfigType.INT, "1048588", "message.max.bytes"),
-    "message.timestamp.type": TopicConfig(ConfigType.STRING, "CreateTime", "log.message.timestamp.type"),
-    "min.insync.replicas": TopicConfig(ConfigType.INT, "1", "min.insync.replicas"),
+    "max.message.bytes": TopicConfig(ConfigType.INT, "1048588", "message.max.bytes", least=0),
+    "message.timestamp.type": TopicConfig(
+        ConfigType.STRING, "CreateTime", "log.message.timestamp.type", choices=("CreateTime", "LogAppendTime")
+    ),
+    "min.insync.replicas": TopicConfig(ConfigType.INT, "1", "min.insync.replicas", least=1),
     "retention.bytes": TopicConfig(ConfigType.LONG, "-1", "log.retention.bytes"),
     "retention.ms": TopicConfig(ConfigType.LONG, "604800000"),
     "segment.bytes": TopicConfig(ConfigType.INT, "1073741824", "log.segment.bytes"),
@@ -60,8 +66,8 @@ TOPIC_CONFIGS = {
     "local.retention.bytes": _LONG,
     "local.retention.ms": _LONG,
     "max.compaction.lag.ms": _LONG,
-    "message.timestamp.after.max.ms": _LONG,
-    "message.timestamp.before.max.ms": _LONG,
+    "message.timestamp.after.max.ms": TopicConfig(ConfigType.LONG, least=0),
+    "message.timestamp.before.max.ms": TopicConfig(ConfigType.LONG, least=0),
     "min.cleanable.dirty.ratio": _DOUBLE,
     "min.compaction.lag.ms": _LONG,
     "preallocate": _BOOLEAN,
@@ -77,22 +83,29 @@ TOPIC_CONFIGS = {
 
 _FORMS: dict[ConfigType, re.Pattern[str]] = {
     ConfigType.BOOLEAN: re.compile("true|false", re.IGNORECASE),
-    ConfigType.INT: re.compile(r"[+-]?\d+"),
-    ConfigType.LONG: re.compile(r"[+-]?\d+"),
+    ConfigType.INT: re.compile(r"[+-]?[0-9]{1,40}"),
+    ConfigType.LONG: re.compile(r"[+-]?[0-9]{1,40}"),
     ConfigType.DOUBLE: re.compile(r"[+-]?\d+(\.\d*)?"),
 }
+_MOST = {ConfigType.INT: (1 << 31) - 1, ConfigType.LONG: (1 << 63) - 1}
 
 
 def problem_with_config(config: Mapping[str, str | None]) -> str | None:
-    """Why Kafka would refuse a topic with these settings; the values' ranges are not looked at."""
+    """Why Kafka would refuse a topic with these settings. Ranges are looked at where the values are, later."""
     for name, value in config.items():
         if value is None:
             return f"Null value not supported for topic configs: {name}"
         if name not in TOPIC_CONFIGS:
             return f"Unknown topic config name: {name}"
-        form = _FORMS.get(TOPIC_CONFIGS[name].type)
-        if form and not form.fullmatch(value.strip()):
-            return f"Invalid value {value} for configuration {name}: Not a {TOPIC_CONFIGS[name].type.name}"
+        known, value = TOPIC_CONFIGS[name], value.strip()
+        form = _FORMS.get(known.type)
+        if form and not form.fullmatch(value):
+            return f"Invalid value {value} for configuration {name}: Not a {known.type.name}"
+        if known.least is not None and not known.least <= int(value) <= _MOST[known.type]:
+            return f"{name} is a number from {known.least} to {_MOST[known.type]}, not {value}."
+        chosen = [one.strip() for one in value.split(",") if one.strip()] if known.type is ConfigType.LIST else [value]
+        if known.choices and not set(chosen) <= set(known.choices):
+            return f"{name} is one of {', '.join(known.choices)}, not {value}."
     return None
 
 

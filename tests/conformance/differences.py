@@ -78,6 +78,13 @@ DIFFERENCES = (
         _NEWER,
     ),
     Difference("3.9.2", ("offsets_by_topic_id",), "a: Offset* v10*", "*", _NEWER),
+    Difference(
+        "3.9.2",
+        ("newest_describe_cluster", "newest_fetch", "newest_list_offsets", "newest_metadata", "newest_produce"),
+        "*",
+        "*",
+        _NEWER,
+    ),
     Difference("3.9.2", ("offsets_by_time",), "reader: ListOffsets v10*", "*", _NEWER),
     Difference("3.9.2", ("produce_at_every_version",), "producer: Produce v12", "*", _NEWER),
     Difference(

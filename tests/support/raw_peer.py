@@ -109,15 +109,15 @@ class RawConnection:
 
 def decoded(response_class: Any, frame: bytes, version: int) -> Any:
     """A response with its header; no byte of the frame may be left over."""
-    response = response_class.decode(frame, version=version, header=True)
+    data = io.BytesIO(frame)
+    header = response_class.parse_header(data, version=version)
     flexible = response_class.flexible_version_q(version)
     read = response_class._struct.compiled_decode_from(
         version, compact=flexible, tagged=flexible, data_class=response_class
     )
-    header = io.BytesIO(frame)
-    response_class.parse_header(header, version=version)
-    _, end = read(memoryview(frame), header.tell())
+    response, end = read(memoryview(frame), data.tell())
     assert end == len(frame), f"{response_class.__name__} v{version}: {len(frame) - end} bytes are left over"
+    response._header = header
     return response
 
 

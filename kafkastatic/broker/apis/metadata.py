@@ -26,7 +26,7 @@ from kafkastatic.broker.cluster import NOBODY, Cluster, Partition, Topic
 from kafkastatic.broker.topic_rules import problem_with_name
 from kafkastatic.types import NO_TOPIC_ID
 
-_GROUP_KEY = 0
+_GROUP_KEY, _TRANSACTION_KEY = 0, 1
 _KEY_TYPES = (0, 1, 2)  # groups, transactions, share groups
 _BROKERS, _CONTROLLERS = 1, 2  # DescribeCluster's endpoint types
 _NO_OPERATIONS = -2147483648
@@ -143,12 +143,15 @@ class MetadataApi:
         )
 
     def _coordinator(self, key: str, key_type: int) -> Coordinator:
-        """Every group has one; there are no transactions and no share groups, so nobody coordinates those."""
+        """Every group has one; share groups have none. Nobody is authorized to use transactions, there are none."""
         if key_type not in _KEY_TYPES:
             message = f"There is no coordinator type {key_type}."
             return Coordinator(
                 key=key, node_id=-1, host="", port=-1, error_code=codes.INVALID_REQUEST, error_message=message
             )
+        if key_type == _TRANSACTION_KEY:
+            code = codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED  # the only one upon which clients do not try again
+            return Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code, error_message="No transactions.")
         node_id = self._cluster.coordinator(key) if key_type == _GROUP_KEY else NOBODY
         if node_id == NOBODY:
             return Coordinator(

@@ -227,7 +227,7 @@ async def group_that_is_full(s: Session) -> None:
 @scenario
 async def group_that_is_full_while_it_rebalances(s: Session) -> None:
     """PreparingRebalance: only those whose join is parked count, so that newcomers may take a member's place."""
-    a, b, c, d, e = (Member(s, name, instance_id=name, rebalance_timeout_ms=2_000) for name in "abcde")
+    a, b, c, d, e = (Member(s, name, instance_id=name, rebalance_timeout_ms=3_000) for name in "abcde")
     await group_of(s, a, b, c, d)
     parked = [await member.join().parked() for member in (a, b, e)]
     parked.append(await d.join(note="restarted", member_id="").parked())
@@ -240,7 +240,7 @@ async def group_that_is_full_while_it_rebalances(s: Session) -> None:
 @scenario
 async def group_that_is_full_of_pending_members(s: Session) -> None:
     """More may be promised a place than there are places, and the member that is there loses its own."""
-    members = [Member(s, name, rebalance_timeout_ms=2_000) for name in "abcde"]
+    members = [Member(s, name, rebalance_timeout_ms=3_000) for name in "abcde"]
     for member in members:
         await member.join()
     await members[0].join()

@@ -31,6 +31,16 @@ async def static_member_leaves(s: Session) -> None:
 
 
 @scenario
+async def dynamic_member_leaves(s: Session) -> None:
+    """At every version; again, it is unknown."""
+    for version in range(6):
+        a = Member(s, "a", group=f"{s.group}-{version}")
+        await group_of(s, a)
+        await a.leave(version)
+        await a.leave(version)
+
+
+@scenario
 async def administrator_removes_by_instance_id(s: Session) -> None:
     """Whoever has the instance id now is removed; it is no ban."""
     topic = await s.topic()
@@ -134,7 +144,7 @@ async def static_member_expires(s: Session) -> None:
     """Its peers are told to rebalance, and it is unknown."""
     topic = await s.topic()
     a = Member(s, "a", instance_id="a")
-    b = Member(s, "b", instance_id="b", session_timeout_ms=600)
+    b = Member(s, "b", instance_id="b", session_timeout_ms=1_000)
     await group_of(s, a, b)
     await s.until(members=1)
     await a.heartbeat()
@@ -152,7 +162,7 @@ async def static_member_expires(s: Session) -> None:
 
 @scenario
 async def sole_member_expires(s: Session) -> None:
-    a = Member(s, "a", instance_id="a", session_timeout_ms=600)
+    a = Member(s, "a", instance_id="a", session_timeout_ms=1_000)
     await group_of(s, a)
     await s.until(state="Empty")
     await a.heartbeat()
@@ -162,13 +172,13 @@ async def sole_member_expires(s: Session) -> None:
 
 @scenario
 async def heartbeats_and_commits_keep_a_member(s: Session) -> None:
-    """Twice its session timeout of heartbeats, and of commits."""
+    """Heartbeats, and commits, for longer than its session timeout."""
     topic = await s.topic()
-    beating = Member(s, "beating", instance_id="a", session_timeout_ms=800)
-    committing = Member(s, "committing", instance_id="b", session_timeout_ms=800)
+    beating = Member(s, "beating", instance_id="a", session_timeout_ms=2_000)
+    committing = Member(s, "committing", instance_id="b", session_timeout_ms=2_000)
     await group_of(s, beating, committing)
-    for offset in range(8):
-        await s.passed(0.2)
+    for offset in range(12):
+        await s.passed(0.25)
         await beating.heartbeat().task
         await committing.commit(topic, offset).task
     await beating.heartbeat()
@@ -179,10 +189,10 @@ async def heartbeats_and_commits_keep_a_member(s: Session) -> None:
 async def parked_join_outlives_the_session(s: Session) -> None:
     """A member whose join is parked does not expire, though it says nothing for longer than its session."""
     a = Member(s, "a", instance_id="a")
-    b = Member(s, "b", instance_id="b", session_timeout_ms=600)
+    b = Member(s, "b", instance_id="b", session_timeout_ms=1_000)
     await group_of(s, a)
     parked = await b.join().parked()
-    await s.passed(1.5)
+    await s.passed(2.0)
     await a.join()
     await parked
 
@@ -191,7 +201,7 @@ async def parked_join_outlives_the_session(s: Session) -> None:
 async def member_expires_while_others_wait_for_it(s: Session) -> None:
     """PreparingRebalance: the one that does not come back is not waited for beyond its session."""
     a = Member(s, "a", instance_id="a")
-    b = Member(s, "b", instance_id="b", session_timeout_ms=600)
+    b = Member(s, "b", instance_id="b", session_timeout_ms=1_000)
     await group_of(s, a, b)
     parked = await a.join().parked()
     await parked
@@ -200,7 +210,7 @@ async def member_expires_while_others_wait_for_it(s: Session) -> None:
 @scenario
 async def static_absentee_at_the_rebalance_timeout(s: Session) -> None:
     """It is not dropped but assigned partitions; the sync timeout, a rebalance timeout later, removes it."""
-    a, b = (Member(s, name, instance_id=name, rebalance_timeout_ms=700) for name in "ab")
+    a, b = (Member(s, name, instance_id=name, rebalance_timeout_ms=1_200) for name in "ab")
     await group_of(s, a, b)
     parked = await a.join().parked()
     await parked
@@ -215,7 +225,7 @@ async def static_absentee_at_the_rebalance_timeout(s: Session) -> None:
 @scenario
 async def dynamic_absentee_at_the_rebalance_timeout(s: Session) -> None:
     """It is dropped, and the generation completes without it."""
-    a, b = (Member(s, name, rebalance_timeout_ms=700) for name in "ab")
+    a, b = (Member(s, name, rebalance_timeout_ms=1_200) for name in "ab")
     await group_of(s, a, b)
     parked = await a.join().parked()
     await parked
@@ -226,7 +236,7 @@ async def dynamic_absentee_at_the_rebalance_timeout(s: Session) -> None:
 @scenario
 async def leader_does_not_sync(s: Session) -> None:
     """At the sync timeout those that have not synced are removed; the others' parked syncs are told to rebalance."""
-    a, b = (Member(s, name, instance_id=name, rebalance_timeout_ms=700) for name in "ab")
+    a, b = (Member(s, name, instance_id=name, rebalance_timeout_ms=1_200) for name in "ab")
     await group_of(s, a, b)
     await joined_again(s, a, b)
     parked = await b.sync().parked()
@@ -239,12 +249,12 @@ async def leader_does_not_sync(s: Session) -> None:
 async def restart_with_a_longer_session(s: Session) -> None:
     """4.x keeps the predecessor's timer until the first heartbeat; 3.9 begins the new one at once."""
     a = Member(s, "a", instance_id="a")
-    b = Member(s, "b", instance_id="b", session_timeout_ms=900)
+    b = Member(s, "b", instance_id="b", session_timeout_ms=1_200)
     await group_of(s, a, b)
     b.session_timeout_ms = 4_000
     await b.join(member_id="")
     await b.sync()
-    await s.passed(2.0)
+    await s.passed(2.4)
     await b.heartbeat()
 
 
@@ -253,10 +263,10 @@ async def restart_with_a_shorter_session(s: Session) -> None:
     a = Member(s, "a", instance_id="a")
     b = Member(s, "b", instance_id="b", session_timeout_ms=4_000)
     await group_of(s, a, b)
-    b.session_timeout_ms = 900
+    b.session_timeout_ms = 1_200
     await b.join(member_id="")
     await b.sync()
-    await s.passed(2.0)
+    await s.passed(2.4)
     await b.heartbeat()
     await s.passed(0.3)
     await b.heartbeat()

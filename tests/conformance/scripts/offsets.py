@@ -104,6 +104,18 @@ async def committed_offsets_by_member(s: Session) -> None:
 
 
 @scenario
+async def commit_of_what_others_own(s: Session) -> None:
+    """Nobody looks at who owns a partition, nor at which offset was committed before."""
+    topic = await s.topic(partitions=2)
+    a, b = Member(s, "a", instance_id="a"), Member(s, "b", instance_id="b")
+    await group_of(s, a, b)
+    for member, offset in ((a, 9), (b, 3)):
+        for partition in (0, 1):
+            await member.commit(topic, offset, partition=partition)
+    await fetched(s, 7)
+
+
+@scenario
 async def offsets_by_topic_id(s: Session) -> None:
     """Version 10, new in 4.x: the topic's id in place of its name."""
     topic = await s.topic()

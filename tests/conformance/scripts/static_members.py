@@ -253,7 +253,7 @@ async def static_member_without_its_instance_id_joins(s: Session) -> None:
 @scenario
 async def static_member_missed_a_generation(s: Session) -> None:
     """While CompletingRebalance: the same metadata joins the generation in place, other metadata begins another one."""
-    a, b, c = (Member(s, name, instance_id=name, rebalance_timeout_ms=1_500) for name in "abc")
+    a, b, c = (Member(s, name, instance_id=name, rebalance_timeout_ms=2_000) for name in "abc")
     await group_of(s, a, b)
     newcomer = await c.join().parked()
     await a.join()
@@ -283,9 +283,9 @@ async def static_ids_that_brokers_accept(s: Session) -> None:
 @scenario
 async def static_ghost_of_a_member_that_lost_its_instance_id(s: Session) -> None:
     """A restart without the instance id is a newcomer; the ghost stays in the group and is waited for."""
-    a, b = (Member(s, name, instance_id=name, rebalance_timeout_ms=600) for name in "ab")
+    a, b = (Member(s, name, instance_id=name, rebalance_timeout_ms=1_200) for name in "ab")
     await group_of(s, a, b)
-    plain = Member(s, "b", rebalance_timeout_ms=600)
+    plain = Member(s, "b", rebalance_timeout_ms=1_200)
     await plain.join()
     parked = await plain.join().parked()
     await a.join()
