@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from tests.support.members import JavaMember, Jvm
 from tests.support.raw_peer import RawPeer
 from tools.real_cluster import RealCluster
 from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
@@ -56,7 +57,7 @@ def _started(request: pytest.FixtureRequest, broker: RealKafka) -> RealKafka:
     return broker.start()
 
 
-def _demand_kafka(version: str = DEFAULT_VERSION) -> None:
+def demand_kafka(version: str = DEFAULT_VERSION) -> None:
     reason = available(version)
     if reason is None:
         return
@@ -75,7 +76,7 @@ def _blame_who_leaks() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """One 4.4.0 broker for the whole session: leave it running, use topics and groups of your own."""
-    _demand_kafka()
+    demand_kafka()
     broker = RealKafka()
     try:
         yield _started(request, broker)
@@ -86,7 +87,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
 @pytest.fixture(scope="session")
 def kafka_of_small_groups(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """One 4.4.0 broker for the whole session whose groups hold one member: topics and groups of your own."""
-    _demand_kafka()
+    demand_kafka()
     broker = RealKafka(settings={"group.max.size": 1})
     try:
         yield _started(request, broker)
@@ -97,7 +98,7 @@ def kafka_of_small_groups(request: pytest.FixtureRequest) -> Iterator[RealKafka]
 @pytest.fixture(scope="session")
 def older_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """One 3.9.2 broker for the whole session: the older group coordinator, with groups of three members at most."""
-    _demand_kafka("3.9.2")
+    demand_kafka("3.9.2")
     broker = RealKafka("3.9.2", {"group.max.size": 3})
     try:
         yield _started(request, broker)
@@ -117,7 +118,7 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Real
         tls: bool = False,
         sasl: bool = False,
     ) -> RealKafka:
-        _demand_kafka(version)
+        demand_kafka(version)
         broker = RealKafka(version, settings, tls=tls, sasl=sasl)
         brokers.append(broker)
         return _started(request, broker)
@@ -130,7 +131,7 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Real
 @pytest.fixture(scope="session")
 def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
     """Three 4.4.0 brokers for the whole session: who stops one starts it again. Topics and groups of your own."""
-    _demand_kafka()
+    demand_kafka()
     quick_to_judge = {"broker.session.timeout.ms": 5_000, "broker.heartbeat.interval.ms": 500}
     cluster = RealCluster(settings=quick_to_judge)
     _note(request, *cluster.brokers)
@@ -138,6 +139,15 @@ def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
         yield cluster.start()
     finally:
         cluster.close()
+
+
+@pytest.fixture(scope="session")
+def jvm() -> Iterator[Jvm]:
+    """Java members run in it; it starts while the first test already runs."""
+    demand_kafka()
+    JavaMember.jvm = Jvm()
+    yield JavaMember.jvm
+    JavaMember.jvm.close()
 
 
 @pytest.fixture
