@@ -81,8 +81,8 @@ class Service:
         fault = self._faults[number] = make(lambda: self._rules.remove(number))
         return fault
 
-    async def answer(self, node: int, connection: int, host: str, frame: bytes) -> Answer:
-        """What to send for the bytes of a request, its length left out.
+    async def answer(self, node: int, connection: int, host: str, frame: bytes, listener: int = 0) -> Answer:
+        """What to send for the bytes of a request, its length left out, that came by this listener of the node.
 
         Raises:
             ProtocolError: if it cannot be understood; Kafka closes the connection then.
@@ -104,7 +104,7 @@ class Service:
         flexible = version >= cls.FLEXIBLE_SINCE
         header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
         request = cls.decode(frame, version, offset)
-        call = Call(node, version, header.client_id or "", host, connection, request)
+        call = Call(node, version, header.client_id or "", host, connection, request, listener=listener)
         return await self._through_faults(call, header.correlation_id)
 
     async def _through_faults(self, call: Call, correlation_id: int) -> Answer:

@@ -93,13 +93,14 @@ async def shared(peer: RawPeer, group: str, members: Sequence[ForeignMember], al
 
 
 @pytest.fixture(scope="module")
-def jvm(kafka) -> Iterator[Jvm]:
+def jvm(java, kafka) -> Iterator[Jvm]:
     """Java members run in it; it starts while the first test already runs."""
     JavaMember.jvm = Jvm()
     yield JavaMember.jvm
     JavaMember.jvm.close()
 
 
+@pytest.mark.integration
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("first", "assignor"),
