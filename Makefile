@@ -7,7 +7,7 @@ help:  ## what there is
 demo: venv  ## the main job on a real Kafka, under a minute (Java >= 17, Maven)
 	@$(IN) -m examples.demo
 
-test: venv  ## every test, those on a real Kafka included where Java >= 17 and Maven are
+test: venv  ## every test, on the embedded broker, and on a real Kafka where Java >= 17 and Maven are
 	@$(IN) -m pytest
 
 check: dev  ## what needs no Kafka: style, types, layers, generated code, unit tests on every Python found
