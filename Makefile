@@ -1,11 +1,15 @@
 PYTHON ?= python3
 IN := .venv/bin/python
+DEMO := .venvs/demo/bin/python
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: venv  ## the main job on a real Kafka, under a minute (Java >= 17, Maven)
-	@$(IN) -m examples.demo
+demo: demo-venv  ## static beside dynamic membership, on the embedded broker: needs Python only
+	@$(DEMO) -m examples.demo
+
+demo-real: demo-venv  ## the same on a real Kafka (Java >= 17, Maven)
+	@$(DEMO) -m examples.demo --real
 
 test: venv  ## every test, on the embedded broker, and on a real Kafka where Java >= 17 and Maven are
 	@$(IN) -m pytest
@@ -28,6 +32,9 @@ kafka: venv  ## a real Kafka to play with, until Ctrl-C (Java >= 17, Maven)
 venv:
 	@$(PYTHON) tools/environments.py test
 
+demo-venv:
+	@$(PYTHON) tools/environments.py demo
+
 dev:
 	@$(PYTHON) tools/environments.py dev
 
@@ -35,4 +42,4 @@ clean:  ## remove environments and caches
 	rm -rf .venv .venvs .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist *.egg-info
 	rm -f kafkastatic/_records/*.so
 
-.PHONY: help demo test check protocol bench kafka venv dev clean
+.PHONY: help demo demo-real test check protocol bench kafka venv demo-venv dev clean

@@ -24,7 +24,7 @@ from benchmarks import common
 from kafkastatic.errors import KafkaError
 from tools.load import Loader, Record
 
-CLIENTS = {"kafkastatic": "kafkastatic", "aiokafka": "aiokafka", "confluent-kafka": "confluent_kafka"}
+CLIENTS = {"kafkastatic": "kafkastatic.consumer", "aiokafka": "aiokafka", "confluent-kafka": "confluent_kafka"}
 """The clients, and what is imported of each."""
 
 FIRST = ("static", "dynamic", "assign")

@@ -49,7 +49,7 @@ def group_options(**names: str) -> dict[str, Any]:
 
 class Ours:
     def __init__(self) -> None:
-        import kafkastatic
+        import kafkastatic.consumer
 
         self.module = kafkastatic
 

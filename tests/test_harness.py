@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.scenes import eventually
+from tools.real_kafka import free_port
 
 TESTS = Path(__file__).resolve().parent
 
@@ -32,6 +33,37 @@ def test_three(): pytest.skip("no broker")
 @pytest.mark.integration
 @pytest.mark.scenario(5, where="real")
 def test_four(): pass
+"""
+
+FAILING = """
+import pytest
+from conftest import _note
+from tools.real_kafka import RealKafka
+
+
+def logging(request, line):
+    broker = RealKafka()
+    _note(request, broker)
+    broker.log_file.write_text(50 * f"of {line}\\n")
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="session")
+def older_kafka(request): yield from logging(request, "another test")
+
+@pytest.fixture(scope="session")
+def kafka(request): yield from logging(request, "all tests")
+
+@pytest.fixture
+def kafka_factory(request): yield from logging(request, "one test")
+
+def test_another(older_kafka): pass
+
+def test_it(kafka, kafka_factory, group_id):
+    early = f"Preparing to rebalance group {group_id()} (reason: none)\\n"
+    kafka_factory.log_file.write_text(early + kafka_factory.log_file.read_text())
+    assert False
 """
 
 
@@ -93,6 +125,22 @@ def test_where_kafka_is_required_a_missing_java_fails() -> None:
     )
     assert run.returncode == 1
     assert "KAFKASTATIC_REQUIRE_KAFKA=1, but no Java found" in run.stdout
+
+
+def test_a_failure_shows_what_the_brokers_of_the_test_logged(tmp_path: Path) -> None:
+    """Its own brokers before the shared ones; of each, however early, what it says of the test's groups; no others."""
+    shutil.copy(TESTS.parent / "pyproject.toml", tmp_path)
+    shutil.copy(TESTS / "integration" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(FAILING)
+    lines = _pytest("test_it.py", cwd=tmp_path, PYTHONPATH=str(TESTS.parent)).stdout.splitlines()
+    logged = [line.partition(" group ")[0] for line in lines if line.startswith(("of ", "Preparing "))]
+    assert logged == ["Preparing to rebalance", *40 * ["of one test"], *40 * ["of all tests"]]
+
+
+def test_no_port_is_given_twice() -> None:
+    """One that nobody listens on yet looks free: to the next broker of the same run too."""
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == 500
 
 
 @pytest.mark.asyncio

@@ -37,7 +37,14 @@ PURE = (
 )
 OUTSIDE = {"asyncio", "anyio", "socket", "ssl", "threading", "time", "random", "uuid", "structlog"}
 DEPENDENCIES = {"anyio", "attrs", "structlog", "cramjam", "fastcrc"}
-OPTIONAL = {"_records/compression/fast.py": {"isal"}}  # the extra `fast`, behind a module that may fail to be imported
+OPTIONAL = {
+    "_records/compression/fast.py": {"isal"},  # the extra `fast`, behind a module that may fail to be imported
+    # The pytest plugin, which pytest imports, or nobody.
+    "testing/asyncio_watch.py": {"pytest", "pytest_asyncio"},
+    "testing/plugin.py": {"pytest"},
+    "testing/remote.py": {"pytest"},
+    "testing/watch.py": {"pytest"},
+}
 IMPORT_NAMES = {"attr": "attrs"}  # where it differs from the distribution's
 
 

@@ -1,9 +1,13 @@
 """The virtual environments of this checkout: one per Python found, made once, made again when the dependencies change.
 
     python3 tools/environments.py [test|dev]     # makes .venv with the oldest suitable Python and names it
+    python3 tools/environments.py demo           # makes .venvs/demo with the Python that runs this, if it is suitable
 
 `.venv` belongs to the oldest Python >= 3.11 of the machine, `.venvs/3.x` to each newer one. Pythons are looked for on
 PATH and among pyenv's versions. Any Python 3.8+ may start this file: it goes on under a suitable one.
+
+`.venvs/demo` is for who waits for it: it holds the package's dependencies and nothing else, neither the package, which
+runs from the checkout, nor pip. Nothing is built or compiled for it.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 import fcntl
 import glob
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -18,10 +24,12 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 NEWEST_TRIED = 20
+STAMP = "kafkastatic.stamp"
 PIP_OPTIONS = ("--quiet", "--disable-pip-version-check", "--no-input")
 
 _PROBE = "import sys, venv, ensurepip; print(*sys.version_info[:3], sys.version_info.releaselevel)"
@@ -95,16 +103,14 @@ def environment(python: Python, extra: str, *, main: bool) -> Path:
 def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
     interpreter = directory / "bin" / "python"
     wanted = {"python": str(python), "dependencies": _dependencies()}
-    compiled = _digest(path.read_bytes() for path in [ROOT / "setup.py", *sorted(ROOT.glob("kafkastatic/**/*.pyx"))])
-    stamp = directory / "kafkastatic.stamp"
-    try:
-        present = json.loads(stamp.read_text())
-    except (OSError, ValueError):
-        present = {}
+    sources = [ROOT / "setup.py", *sorted(ROOT.glob("kafkastatic/**/*.pyx"))]
+    built = _digest([*(path.read_bytes() for path in sources), _entry_points()])
+    stamp = directory / STAMP
+    present = _stamped(directory)
     usable = {key: present.get(key) for key in wanted} == wanted and _probe(str(interpreter)) is not None
     extras = present["extras"] if usable else []
     complete = extra in extras or (extra == "test" and "dev" in extras)
-    if complete and present.get("compiled") == compiled:
+    if complete and present.get("built") == built:
         return
     print(f"{directory.relative_to(ROOT)}: installing .[{extra}] for Python {python}", file=sys.stderr, flush=True)
     if not usable:
@@ -114,19 +120,80 @@ def _bring_up_to_date(python: Python, extra: str, directory: Path) -> None:
         what = ["--no-deps", "--editable", "."] if complete else ["--editable", f".[{extra}]"]
         _run([str(interpreter), "-m", "pip", *PIP_OPTIONS, "install", *what])
     extras = extras if complete else [*extras, extra]
-    stamp.write_text(json.dumps({**wanted, "compiled": compiled, "extras": extras}))
+    stamp.write_text(json.dumps({**wanted, "built": built, "extras": extras}))
+
+
+def _entry_points() -> bytes:
+    """What pyproject.toml says about commands and plugins: they are written when the package is installed."""
+    project = _pyproject()["project"]
+    return json.dumps([project["scripts"], project["entry-points"]], sort_keys=True).encode()
+
+
+def demo_environment(python: Python) -> Path:
+    """The interpreter of `.venvs/demo`.
+
+    :raises EnvironmentFailed: if it cannot be made
+    """
+    directory = ROOT / ".venvs" / "demo"
+    interpreter = directory / "bin" / "python"
+    directory.parent.mkdir(exist_ok=True)
+    with open(directory.with_name("demo.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = {"python": str(python), "dependencies": _pyproject()["project"]["dependencies"]}
+        if _stamped(directory) == wanted and os.access(interpreter, os.X_OK):
+            return interpreter
+        print(f"{directory.relative_to(ROOT)}: installing what the package needs", file=sys.stderr, flush=True)
+        if _has_pip():  # which installs elsewhere, and sooner than another pip is there
+            _run([python.path, "-m", "venv", "--clear", "--without-pip", str(directory)])
+            pip = [python.path, "-m", "pip", "--python", str(interpreter)]
+        else:
+            _run([python.path, "-m", "venv", "--clear", str(directory)])
+            pip = [str(interpreter), "-m", "pip"]
+        # Of what is installed little is ever imported: Python compiles that when it is.
+        _run([*pip, *PIP_OPTIONS, "install", "--no-compile", *wanted["dependencies"]])
+        (directory / STAMP).write_text(json.dumps(wanted))
+    return interpreter
+
+
+def _has_pip() -> bool:
+    """Whether the Python that runs this has a pip that knows `--python`."""
+    try:
+        words = importlib.metadata.version("pip").split(".")
+        return (int(words[0]), int(words[1])) >= (22, 3)
+    except (importlib.metadata.PackageNotFoundError, ValueError, IndexError):
+        return False
+
+
+def _this_python() -> Python | None:
+    """The Python that runs this, if it is suitable: much quicker than to look for others."""
+    version = sys.version_info
+    if version < OLDEST or importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        return None
+    return Python(sys.executable, version[:3], version.releaselevel)
+
+
+def _stamped(directory: Path) -> dict[str, Any]:
+    """What the environment in a directory was made from; empty if it is not there, or not complete."""
+    try:
+        return json.loads((directory / STAMP).read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def _dependencies() -> str:
     """A digest of what pyproject.toml says about dependencies; other settings need no new environment."""
-    import tomllib
-
-    with open(ROOT / "pyproject.toml", "rb") as file:
-        content = tomllib.load(file)
+    content = _pyproject()
     project = content["project"]
     about = [content["build-system"], project["requires-python"], project["dependencies"]]
     about.append(project["optional-dependencies"])
     return _digest([json.dumps(about, sort_keys=True).encode()])
+
+
+def _pyproject() -> dict[str, Any]:
+    import tomllib
+
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        return tomllib.load(file)
 
 
 def _digest(parts: Iterable[bytes]) -> str:
@@ -145,14 +212,19 @@ def _run(command: list[str]) -> None:
 
 
 def main() -> int:
-    pythons = find_pythons()
+    what = sys.argv[1] if len(sys.argv) > 1 else "test"
+    here = _this_python() if what == "demo" else None
+    pythons = [here] if here else find_pythons()
     if not pythons:
         print(f"no Python >= {OLDEST[0]}.{OLDEST[1]} found on PATH or in pyenv", file=sys.stderr)
         return 1
-    if sys.version_info < OLDEST:  # go on under a suitable one
+    if sys.version_info < OLDEST or (what == "demo" and here is None):  # go on under a suitable one
         os.execv(pythons[0].path, [pythons[0].path, *sys.argv])
     try:
-        interpreter = environment(pythons[0], sys.argv[1] if len(sys.argv) > 1 else "test", main=True)
+        if what == "demo":
+            demo_environment(pythons[0])
+            return 0
+        interpreter = environment(pythons[0], what, main=True)
     except EnvironmentFailed as error:
         print(f"Python {pythons[0]}: the environment could not be made\n{error}", file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ Tests use foreign producers instead: an encoder is no proof of its own decoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -72,20 +72,29 @@ class Loader:
         Returns:
             The offset of its first record.
         """
-        batch = encode_batch(records, codec=codec)
-        request = ProduceRequest(
-            acks=-1,
-            timeout_ms=30_000,
-            topic_data=[
-                TopicProduceData(name=topic, partition_data=[PartitionProduceData(index=partition, records=batch)])
-            ],
-        )
-        for _ in range(100):
+        return (await self.produce_to(topic, {partition: records}, codec))[partition]
+
+    async def produce_to(self, topic: str, records: Mapping[int, Sequence[Record]], codec: int = 0) -> dict[int, int]:
+        """Append a batch to each of some partitions, in one request.
+
+        Returns:
+            By partition, the offset of its first record.
+        """
+        batches = {partition: encode_batch(some, codec=codec) for partition, some in records.items()}
+        offsets: dict[int, int] = {}
+        tries = 100
+        while batches:
+            data = [PartitionProduceData(index=partition, records=batch) for partition, batch in batches.items()]
+            topic_data = [TopicProduceData(name=topic, partition_data=data)]
+            request = ProduceRequest(acks=-1, timeout_ms=30_000, topic_data=topic_data)
             answer = await self._pool.request(self._node, request, Role.SLOW, timeout=_TIMEOUT, cap=_BY_NAME)
-            result = answer.responses[0].partition_responses[0]
-            if not is_retriable(result.error_code):
-                break
-            await anyio.sleep(0.05)  # a partition's leader takes a moment to settle after the topic was created
-        if result.error_code:
-            raise error_for(result.error_code, api="Produce", topic=topic, partition=partition)
-        return result.base_offset
+            tries -= 1
+            for result in answer.responses[0].partition_responses:
+                if not result.error_code:
+                    offsets[result.index] = result.base_offset
+                    del batches[result.index]
+                elif not tries or not is_retriable(result.error_code):
+                    raise error_for(result.error_code, api="Produce", topic=topic, partition=result.index)
+            if batches:
+                await anyio.sleep(0.05)  # a partition's leader takes a moment to settle after the topic was created
+        return offsets

@@ -7,6 +7,7 @@ async with Broker(topics={"orders": 6}) as broker:
 from kafkastatic.broker.broker import Broker
 from kafkastatic.broker.groups import GroupSnapshot, MemberSnapshot
 from kafkastatic.broker.injection import Fault
+from kafkastatic.broker.listener import ClientSnapshot
 from kafkastatic.broker.settings import BrokerSettings
 
-__all__ = ["Broker", "BrokerSettings", "Fault", "GroupSnapshot", "MemberSnapshot"]
+__all__ = ["Broker", "BrokerSettings", "ClientSnapshot", "Fault", "GroupSnapshot", "MemberSnapshot"]

@@ -18,6 +18,7 @@ _EPOCH = 12  # where the leader's epoch is
 _ATTRIBUTES, _MAX_TIMESTAMP = slice(21, 23), slice(35, 43)
 _LOG_APPEND_TIME = 8  # in the attributes
 _NO_TIMESTAMP = -1
+_MOST_RECORDS = 500_000  # in a batch: Kafka has no such limit, but a megabyte that was compressed holds ten million
 _AN_HOUR, _EVER = 3_600_000, (1 << 63) - 1
 
 
@@ -129,7 +130,7 @@ def admit(data: memoryview, rules: AppendRules, now_ms: int) -> Admitted:
     batch = only_batch(data)
     if batch.base_offset != 0:
         raise LogError(codes.INVALID_RECORD)
-    if batch.size > rules.max_bytes:
+    if batch.size > rules.max_bytes or batch.count > _MOST_RECORDS:
         raise LogError(codes.MESSAGE_TOO_LARGE)
     if crc32c(batch.data[CRC_START:]) != batch.crc:
         raise LogError(codes.CORRUPT_MESSAGE)

@@ -17,7 +17,7 @@ from kafkastatic.broker.content import Codec, Headers, encode, read
 from kafkastatic.broker.faults import Cut, Rule
 from kafkastatic.broker.groups import GroupSnapshot
 from kafkastatic.broker.injection import Fault
-from kafkastatic.broker.listener import Listener
+from kafkastatic.broker.listener import ClientSnapshot, Listener
 from kafkastatic.broker.serving import Service
 from kafkastatic.broker.threads import in_loop
 from kafkastatic.errors import ConfigError
@@ -104,6 +104,11 @@ class Control:
     def connections(self) -> int:
         """How many connections of clients are open."""
         return sum(len(listener.peers) for listener in self._listeners.values())
+
+    @in_loop
+    def clients(self) -> list[ClientSnapshot]:
+        """The connections of clients that are open: whose they are."""
+        return [peer.snapshot() for listener in self._listeners.values() for peer in listener.peers]
 
     def _listen(self, node: Node, port: int) -> None:
         node.host = self._host

@@ -7,12 +7,33 @@ import itertools
 import socket
 from typing import cast
 
+from kafkastatic._value import Value
+from kafkastatic.broker.call import Call
 from kafkastatic.broker.serving import Answer, Service
 from kafkastatic.errors import KafkaError
 
 _PREFIX = 4
 _AHEAD = 1 << 20  # bytes that are read of later requests while one is served
+_OF_MEMBERS = ("JoinGroup", "SyncGroup", "Heartbeat")
 _numbers = itertools.count(1)
+
+
+class ClientSnapshot(Value):
+    """A connection of a client.
+
+    Attributes:
+        client_id: as it calls itself; "" before its first request.
+        address: where it comes from: `127.0.0.1:50123`.
+        node: the broker that it is connected to.
+        group_id, member_id, instance_id: the member of a group that has spoken here last, if one has.
+    """
+
+    client_id: str
+    address: str
+    node: int
+    group_id: str | None = None
+    member_id: str | None = None
+    instance_id: str | None = None
 
 
 class Peer(asyncio.Protocol):
@@ -22,6 +43,7 @@ class Peer(asyncio.Protocol):
         self._listener = listener
         self.number = next(_numbers)
         self.client_id = ""
+        self._member: tuple[str, str, str | None] | tuple[()] = ()
         self._received = bytearray()
         self._busy = False
         self._arrived = asyncio.Event()
@@ -59,7 +81,7 @@ class Peer(asyncio.Protocol):
         try:
             while (frame := await self._frame()) is not None:
                 answer = await self._listener.service.answer(
-                    self._listener.node_id, self.number, f"/{self.host}", frame, self._listener.number
+                    self._listener, self.number, f"/{self.host}", frame, self._heard
                 )
                 if answer.silent:
                     await asyncio.get_running_loop().create_future()
@@ -72,6 +94,15 @@ class Peer(asyncio.Protocol):
         finally:
             if not self.transport.is_closing():
                 self.transport.abort()
+
+    def snapshot(self) -> ClientSnapshot:
+        return ClientSnapshot(self.client_id, f"{self.host}:{self.port}", self._listener.node_id, *self._member)
+
+    def _heard(self, call: Call) -> None:
+        self.client_id = call.client_id
+        if call.request.NAME in _OF_MEMBERS:
+            request = call.request
+            self._member = (request.group_id, request.member_id, request.group_instance_id)
 
     async def _frame(self) -> bytes | None:
         """The next request, its length left out; `None` if its length is none that is served."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.framing import encode_response, request_class
@@ -21,6 +22,13 @@ from kafkastatic.errors import ProtocolError
 Handler = Callable[[Call], Awaitable[Response | None]]
 
 _API_VERSIONS = 18
+
+
+class Listening(Protocol):
+    """Where a request arrived: one of a node's listeners."""
+
+    node_id: int
+    number: int
 
 
 class Answer(Value):
@@ -81,8 +89,10 @@ class Service:
         fault = self._faults[number] = make(lambda: self._rules.remove(number))
         return fault
 
-    async def answer(self, node: int, connection: int, host: str, frame: bytes, listener: int = 0) -> Answer:
-        """What to send for the bytes of a request, its length left out, that came by this listener of the node.
+    async def answer(
+        self, at: Listening, connection: int, host: str, frame: bytes, heard: Callable[[Call], None]
+    ) -> Answer:
+        """What to send for the bytes of a request, its length left out; `heard` is told what it is.
 
         Raises:
             ProtocolError: if it cannot be understood; Kafka closes the connection then.
@@ -104,7 +114,8 @@ class Service:
         flexible = version >= cls.FLEXIBLE_SINCE
         header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
         request = cls.decode(frame, version, offset)
-        call = Call(node, version, header.client_id or "", host, connection, request, listener=listener)
+        call = Call(at.node_id, version, header.client_id or "", host, connection, request, listener=at.number)
+        heard(call)
         return await self._through_faults(call, header.correlation_id)
 
     async def _through_faults(self, call: Call, correlation_id: int) -> Answer:

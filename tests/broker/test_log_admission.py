@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 
 import pytest
@@ -83,6 +84,21 @@ def test_a_batch_may_be_as_long_as_the_topic_allows() -> None:
 
     assert log.end_offset == 2
     assert code_of(GOOD, AppendRules(max_bytes=len(GOOD) - 1)) == TOO_LARGE
+
+
+def test_a_batch_that_would_fill_the_memory_is_too_large() -> None:
+    """A megabyte of gzip may hold ten million records, or gigabytes; they are not all made to find out."""
+    header = patched(GOOD, ">i", 57, 10_000_000)[:61]
+    many = patched(header + gzip.compress(bytes(1 << 20)), ">i", 23, 10_000_000 - 1)
+    vast = GOOD[:61] + gzip.compress(bytes(1 << 27))
+
+    assert code_of(_of_gzip(many)) == TOO_LARGE
+    assert code_of(_of_gzip(vast)) == UNKNOWN_SERVER_ERROR
+
+
+def _of_gzip(data: bytes) -> bytes:
+    """With the length and the codec that are right."""
+    return patched(patched(data, ">i", 8, len(data) - 12), ">h", 21, 1)
 
 
 def test_records_of_a_compacted_topic_have_keys() -> None:

@@ -22,8 +22,11 @@ from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
 Kafka = RealKafka | EmbeddedKafka
 Settings = Mapping[str, object] | None
 
-_brokers = pytest.StashKey[list[RealKafka]]()
+_brokers = pytest.StashKey[list[tuple[str, RealKafka]]]()
+"""Every broker that was started, in that order, with the name of the fixture that did it."""
 
+_groups = pytest.StashKey[str]()
+"""What the ids of a test's groups begin with."""
 
 PLACES = (pytest.param("embedded"), pytest.param("real", marks=pytest.mark.integration))
 
@@ -44,14 +47,30 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     if report.failed:
-        for broker in item.config.stash.get(_brokers, []):
-            if broker.directory.exists():
-                report.sections.append((f"the log of Kafka {broker.version} at {broker.bootstrap}", broker.log_tail()))
+        report.sections.extend(_logs(item))
     return report
 
 
+def _logs(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """What the brokers that a test uses have logged: its own ones first, of each at first what it did to its groups."""
+    used = getattr(item, "fixturenames", ())
+    for fixture, broker in reversed(item.config.stash.get(_brokers, [])):
+        if fixture not in used or not broker.directory.exists():
+            continue
+        name = f"Kafka {broker.version} at {broker.bootstrap}"
+        group = item.stash.get(_groups, None)
+        if group and (lines := broker.log_tail(about=(group, "CoordinatorRuntime - "))):
+            yield f"the groups of this test, and their coordinator's loading, logged by {name}", lines
+        yield f"the log of {name}", broker.log_tail()
+
+
+def _note(request: pytest.FixtureRequest, *brokers: RealKafka) -> None:
+    started = request.config.stash.setdefault(_brokers, [])
+    started.extend((request.fixturename or "", broker) for broker in brokers)
+
+
 def _started(request: pytest.FixtureRequest, broker: RealKafka) -> RealKafka:
-    request.config.stash.setdefault(_brokers, []).append(broker)
+    _note(request, broker)
     return broker.start()
 
 
@@ -145,7 +164,7 @@ def kafka_cluster(request: pytest.FixtureRequest, place: str) -> Iterator[RealCl
     _demand_kafka()
     quick_to_judge = {"broker.session.timeout.ms": 5_000, "broker.heartbeat.interval.ms": 500}
     cluster = RealCluster(settings=quick_to_judge)
-    request.config.stash.setdefault(_brokers, []).extend(cluster.brokers)
+    _note(request, *cluster.brokers)
     try:
         yield cluster.start()
     finally:
@@ -168,5 +187,6 @@ def topic(kafka: Kafka) -> Callable[..., Awaitable[str]]:
 @pytest.fixture
 def group_id(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Makes group ids no other test uses."""
-    run, count = uuid.uuid4().hex[:8], itertools.count(1)
-    return lambda: f"group-{run}-{next(count)}"
+    prefix, count = f"group-{uuid.uuid4().hex[:8]}-", itertools.count(1)
+    request.node.stash[_groups] = prefix
+    return lambda: f"{prefix}{next(count)}"

@@ -1,0 +1,54 @@
+"""The demo on the embedded broker, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.support.demo import COMMAND, ROOT, check, demo
+
+pytestmark = pytest.mark.once
+
+
+def test_it_shows_what_static_membership_saves() -> None:
+    """No rebalance of the static group, some of the dynamic one, a fenced duplicate, and not a record lost."""
+    check(demo())
+
+
+def read_until(terminal: int, text: bytes, output: bytes = b"") -> bytes:
+    """What is written to a terminal, up to a text or the end of its writer."""
+    with contextlib.suppress(OSError):  # what Linux says when nobody has it open any more
+        while text not in output and (chunk := os.read(terminal, 65536)):
+            output += chunk
+    return output
+
+
+def test_ctrl_c_ends_it_and_leaves_nothing_behind() -> None:
+    """The terminal is as it was, there is no traceback, and no process is left."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "40"}
+    process = subprocess.Popen(
+        COMMAND, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        output = read_until(ours, b"One member restarts.")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all of them
+        output = read_until(ours, b"no such text", output)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        os.close(ours)
+
+    assert b"static-0   reads" in output
+    assert b"Traceback" not in output
+    assert output.endswith(b"\x1b[?25h")
+    with pytest.raises(ProcessLookupError):
+        for _ in range(500):  # the process that forked the members sees the end of ours, and ends too
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
