@@ -46,9 +46,9 @@ class ScenarioMatrix:
             for cell in cells:
                 counts.setdefault(cell, Counter())[self._outcomes.get(nodeid, "not run")] += 1
         numbers = sorted({number for number, _ in counts})
-        lines = ["scenario  " + "".join(f"{place:<20}" for place in PLACES).rstrip()]
+        lines = ["scenario  " + "".join(f"{place:<24}" for place in PLACES).rstrip()]
         for number in numbers:
-            row = "".join(f"{_cell(counts.get((number, place))):<20}" for place in PLACES)
+            row = "".join(f"{_cell(counts.get((number, place))):<24}" for place in PLACES)
             lines.append(f"{number:>8}  {row.rstrip()}")
         missing = [str(number) for number in SCENARIOS if number not in numbers]
         lines.append(f"no test: {', '.join(missing) if missing else 'none, every scenario has one'}")
