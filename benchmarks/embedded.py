@@ -1,7 +1,7 @@
 """The embedded broker by itself: how soon it answers, how fast it is read, how much it holds. No Java.
 
-Broker and clients share one process, the broker in a thread of its own: what a test does. The records are read by our
-consumer, the group is one of raw-protocol members that follow every rebalance (`raw_group`).
+Broker and clients share one process, as in a test. Our consumer reads from a broker in a thread of its own; the group
+is one of raw-protocol members that follow every rebalance (`raw_group`), in the broker's event loop.
 
     python -m benchmarks.embedded [--rounds 3] [--json FILE]
 """
@@ -13,6 +13,8 @@ import asyncio
 import resource
 import statistics
 import struct
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -49,6 +51,22 @@ async def start() -> float:
         writer.close()
         await writer.wait_closed()
     return took * 1000
+
+
+async def command() -> float:
+    """Seconds until `kafkastatic broker` says where it listens, a new Python included."""
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kafkastatic", "broker", "--brokers", "3", "--topic", "orders:6"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    took = time.perf_counter() - began
+    process.terminate()
+    await process.wait()
+    return took
 
 
 async def throughput() -> float:
@@ -92,9 +110,12 @@ async def _read(consumer: Consumer[bytes, bytes], count: int) -> None:
             return
 
 
-async def large_group() -> float:
-    """Seconds from the first JoinGroup until every member is in one generation, and has what it was assigned."""
-    with Broker({"orders": PARTITIONS}) as broker:
+async def large_group() -> tuple[float, float]:
+    """Seconds from the first JoinGroup until every member is in one generation, and has what it was assigned.
+
+    And the CPU time of it, the members' part included.
+    """
+    async with Broker({"orders": PARTITIONS}) as broker:
         host, port = broker.bootstrap.split(":")
         members = [
             RawMember("crowd", None, "orders", PARTITIONS, session_ms=60_000, rebalance_ms=60_000)
@@ -103,11 +124,11 @@ async def large_group() -> float:
         for member in members:
             await member.connect(host, int(port))
         settled, everyone = Counter[int](), asyncio.Event()
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         async with asyncio.timeout(GIVE_UP), asyncio.TaskGroup() as group:
             tasks = [group.create_task(_follow(member, settled, everyone)) for member in members]
             await everyone.wait()
-            took = time.perf_counter() - began
+            took = time.perf_counter() - began, time.process_time() - cpu
             for task in tasks:
                 task.cancel()
         for member in members:
@@ -138,15 +159,18 @@ def main() -> None:
     asyncio.run(start())  # what is imported late is imported now
 
     starts = _repeated(start, asked.rounds)
+    commands = _repeated(command, asked.rounds)
     rates = _repeated(throughput, asked.rounds)
     partitions = _repeated(many_partitions, asked.rounds)
     groups = _repeated(large_group, asked.rounds)
     results = {
         "start to the first answer, ms": (starts, "< 50"),
+        "`kafkastatic broker` ready, s": (commands, "< 0.5"),
         "records of 100 B a second": (rates, ">= 100000"),
         f"one record of each of {PARTITIONS} partitions, s": ([took for took, _ in partitions], "-"),
         f"an idle reader of {PARTITIONS} partitions, ms of CPU a second": ([idle for _, idle in partitions], "-"),
-        f"{MEMBERS} members in one group, s": (groups, "< 5"),
+        f"{MEMBERS} members in one group, s": ([took for took, _ in groups], "< 5"),
+        "of that, CPU time of broker and members, s": ([cpu for _, cpu in groups], "-"),
     }
     print(f"{about}\n")
     rows = [

@@ -11,6 +11,7 @@ from typing import Any, Self
 import attrs
 
 from kafkastatic._runtime import Runtime
+from kafkastatic.broker.apis.configs import ConfigsApi
 from kafkastatic.broker.apis.fetch import FetchApi
 from kafkastatic.broker.apis.groups import GroupsApi
 from kafkastatic.broker.apis.metadata import MetadataApi
@@ -79,6 +80,7 @@ class Broker(Control):
 
     def _serve(self) -> Service:
         metadata, groups, topics = MetadataApi(self._cluster), self._groups, self._topics
+        configs = ConfigsApi(self._cluster)
         produce = ProduceApi(self._cluster, self._runtime)
         offsets = OffsetsApi(self._cluster)
         return Service(
@@ -89,7 +91,7 @@ class Broker(Control):
                 "DeleteGroups": groups.delete_groups,
                 "DeleteTopics": topics.delete_topics,
                 "DescribeCluster": metadata.describe_cluster,
-                "DescribeConfigs": topics.describe_configs,
+                "DescribeConfigs": configs.describe_configs,
                 "DescribeGroups": groups.describe_groups,
                 "Fetch": self._fetches.fetch,
                 "FindCoordinator": metadata.find_coordinator,

@@ -102,7 +102,7 @@ class Cluster:
         self.topics: dict[str, Topic] = {}
         self.topics_by_id: dict[bytes, Topic] = {}
         self.on_delete: Callable[[str], None] = lambda name: None
-        self._new_id = new_id
+        self.new_topic_id = new_id
         ids = list(self.nodes)
         self._coordinators = [ids[slot % len(ids)] for slot in range(_GROUP_SLOTS)]
 
@@ -157,7 +157,7 @@ class Cluster:
         self, name: str, partitions: int, replicas: Sequence[Sequence[int]], config: Mapping[str, str]
     ) -> Topic:
         """A new topic with these replicas; what is asked for was checked."""
-        topic = Topic(name, self._new_id(), config)
+        topic = Topic(name, self.new_topic_id(), config)
         self.topics[name] = self.topics_by_id[topic.topic_id] = topic
         self._grow(topic, replicas[:partitions])
         return topic

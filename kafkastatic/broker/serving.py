@@ -12,7 +12,7 @@ from kafkastatic._protocol.messages.request_header import RequestHeader
 from kafkastatic._protocol.primitives import Response
 from kafkastatic._value import Value
 from kafkastatic.broker import refusals
-from kafkastatic.broker.apis.versions import api_versions, served
+from kafkastatic.broker.apis.versions import api_versions, names_its_software, served
 from kafkastatic.broker.call import Call
 from kafkastatic.broker.cluster import Cluster
 from kafkastatic.broker.faults import Cut, Rule, Rules
@@ -149,6 +149,8 @@ class Service:
 
     async def _handled(self, call: Call) -> Response | None:
         if call.request.NAME == "ApiVersions":
+            if not names_its_software(call.request, call.version):
+                return refusals.refuse(call.request, call.version, codes.INVALID_REQUEST)
             return api_versions(self.ranges(), supported=True)
         try:
             return await self._handlers[call.request.NAME](call)

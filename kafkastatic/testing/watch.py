@@ -86,13 +86,19 @@ class Watch:
     def _clients_left(self) -> Iterator[str]:
         """A line for each client, with all of its connections and members."""
         left: dict[str, list[ClientSnapshot]] = {}
-        for client in self._kafka.clients():
-            if client.address not in self._clients:
+        known = set(self._clients)
+        for client in sorted(self._kafka.clients(), key=lambda client: (client.client_id, client.address)):
+            if client.address not in known:
                 left.setdefault(client.client_id, []).append(client)
+            known.add(client.address)
         for client_id, connections in left.items():
             members = dict.fromkeys(_member(client) for client in connections if client.group_id)
             addresses = ", ".join(client.address for client in connections)
             yield "; ".join([f"client {client_id!r} is connected from {addresses}", *members])
+        for opened, (here, there) in open_sockets().items():
+            # Those that the broker has not accepted yet.
+            if opened not in self._sockets and _port(there) in self._ports and here not in known:
+                yield f"socket {here} is open, to the broker"
 
     def _tasks_left(self) -> Iterator[str]:
         if self._loop is not None:

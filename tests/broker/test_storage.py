@@ -122,3 +122,14 @@ async def test_the_handle_keeps_to_the_topics_settings() -> None:
 
         assert (broker.end_offset("small", 0), broker.end_offset("compacted", 0)) == (0, 0)
         assert record.timestamp > 7
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("version", [1, 3, 4, 6])
+async def test_a_transaction_finds_no_coordinator_at_once(version: int) -> None:
+    """53, upon which a client gives up and says so; to an unavailable coordinator it would try again for minutes."""
+    async with Broker() as broker, RawPeer.connect(broker.bootstrap) as peer:
+        asked = {"coordinator_keys": ["payments"]} if version >= 4 else {"key": "payments"}
+        answer = await peer.request("FindCoordinator", version, key_type=1, **asked)
+
+        assert (answer.coordinators[0] if version >= 4 else answer).error_code == 53

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -18,6 +19,19 @@ pytestmark = pytest.mark.once
 def test_it_shows_what_static_membership_saves() -> None:
     """No rebalance of the static group, some of the dynamic one, a fenced duplicate, and not a record lost."""
     check(demo())
+
+
+def test_it_needs_no_more_than_the_package_does() -> None:
+    """`make demo` installs the package's dependencies alone; `isal` is used where it happens to be there."""
+    modules = "examples.demo.__main__, kafkastatic.broker, tools.real_kafka, anyio._backends._asyncio"
+    code = f"import sys, {modules}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+
+    ours = {"kafkastatic", "examples", "tools", "cython_runtime", "isal"}
+    needed = {"anyio", "attr", "attrs", "structlog", "cramjam", "fastcrc", "idna", "typing_extensions"}
+    found = {name for name in run.stdout.split() if not name.startswith("_")}
+    assert {"anyio", "attrs", "fastcrc"} < found
+    assert found - sys.stdlib_module_names - ours - needed == set()
 
 
 def read_until(terminal: int, text: bytes, output: bytes = b"") -> bytes:

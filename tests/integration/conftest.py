@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 import pytest
 
 from tests.support.embedded import EmbeddedCluster, EmbeddedKafka, embedded_cluster, embedded_kafka
+from tests.support.members import JavaMember, Jvm
 from tests.support.raw_peer import RawPeer
 from tools.real_cluster import RealCluster
 from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
@@ -39,7 +40,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if "place" not in getattr(item, "fixturenames", ()):
+    used = getattr(item, "fixturenames", ())
+    if "place" not in used or "jvm" in used:
         item.add_marker(pytest.mark.integration)
 
 
@@ -74,19 +76,13 @@ def _started(request: pytest.FixtureRequest, broker: RealKafka) -> RealKafka:
     return broker.start()
 
 
-def _demand_kafka(version: str = DEFAULT_VERSION) -> None:
+def demand_kafka(version: str = DEFAULT_VERSION) -> None:
     reason = available(version)
     if reason is None:
         return
     if os.environ.get("KAFKASTATIC_REQUIRE_KAFKA") == "1":
         pytest.fail(f"KAFKASTATIC_REQUIRE_KAFKA=1, but {reason}", pytrace=False)
     pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def java() -> None:
-    """What runs Java itself, beside whatever broker."""
-    _demand_kafka()
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +110,7 @@ def _broker(
         with embedded_kafka(version, settings) as broker:
             yield broker
         return
-    _demand_kafka(version)
+    demand_kafka(version)
     real = RealKafka(version, settings, **listeners)
     try:
         yield _started(request, real)
@@ -161,7 +157,7 @@ def kafka_cluster(request: pytest.FixtureRequest, place: str) -> Iterator[RealCl
         with embedded_cluster() as embedded:
             yield embedded
         return
-    _demand_kafka()
+    demand_kafka()
     quick_to_judge = {"broker.session.timeout.ms": 5_000, "broker.heartbeat.interval.ms": 500}
     cluster = RealCluster(settings=quick_to_judge)
     _note(request, *cluster.brokers)
@@ -169,6 +165,15 @@ def kafka_cluster(request: pytest.FixtureRequest, place: str) -> Iterator[RealCl
         yield cluster.start()
     finally:
         cluster.close()
+
+
+@pytest.fixture(scope="session")
+def jvm() -> Iterator[Jvm]:
+    """Java members run in it; it starts while the first test already runs."""
+    demand_kafka()
+    JavaMember.jvm = Jvm()
+    yield JavaMember.jvm
+    JavaMember.jvm.close()
 
 
 @pytest.fixture

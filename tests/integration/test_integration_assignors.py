@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from kafkastatic import Consumer, MemberSubscription, TopicPartition
 from kafkastatic.errors import InvalidAssignmentError
-from tests.support.members import HEARTBEAT_MS, SESSION_MS, AioMember, ConfluentMember, ForeignMember, JavaMember, Jvm
+from tests.support.members import HEARTBEAT_MS, SESSION_MS, AioMember, ConfluentMember, ForeignMember, JavaMember
 from tests.support.raw_peer import RawPeer, partitions_of
 from tests.support.scenes import consumer, eventually, in_group, reading, running, write
 
@@ -92,15 +92,6 @@ async def shared(peer: RawPeer, group: str, members: Sequence[ForeignMember], al
     await eventually(settled, timeout=40)
 
 
-@pytest.fixture(scope="module")
-def jvm(java, kafka) -> Iterator[Jvm]:
-    """Java members run in it; it starts while the first test already runs."""
-    JavaMember.jvm = Jvm()
-    yield JavaMember.jvm
-    JavaMember.jvm.close()
-
-
-@pytest.mark.integration
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("first", "assignor"),

@@ -87,12 +87,13 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
+@pytest.mark.real_only("`pytest --kafka` is for a real one")
 def test_tests_run_on_a_cluster_that_is_there(kafka, inner: pytest.Pytester) -> None:
     """What can be done there is done, the rest is skipped with its reason, and nothing is left on the cluster."""
     cluster = RealCluster(kafka.bootstrap)
     before = cluster.topics(), sorted(cluster.groups())
     inner.makepyfile(PROLOGUE + TESTS.replace("groups() == []", f"groups() == {cluster.groups()}"))
-    result = inner.runpytest_subprocess("-p", "no:cacheprovider", f"--kafka={kafka.bootstrap}", timeout=120)
+    result = inner.runpytest_subprocess(f"--kafka={kafka.bootstrap}", timeout=120)
     result.assert_outcomes(passed=4, skipped=5)
     result.stdout.fnmatch_lines_random(
         [
@@ -112,7 +113,7 @@ def test_the_examples_run_on_a_kafka_that_is_started(inner: pytest.Pytester) -> 
         assert os.environ.get("KAFKASTATIC_REQUIRE_KAFKA") != "1", reason
         pytest.skip(reason)
     write_examples(inner.path)
-    result = inner.runpytest_subprocess("-p", "no:cacheprovider", "--kafka", timeout=120)
+    result = inner.runpytest_subprocess("--kafka", timeout=120)
     result.assert_outcomes(passed=3, skipped=3, errors=1)
     result.stdout.fnmatch_lines(
         [

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from confluent_kafka import Consumer as ConfluentConsumer
+from kafka import KafkaConsumer
 
 from tools.real_kafka import clients_jar
 
@@ -35,11 +36,14 @@ class ForeignMember:
 
     client_id = ""
 
-    def __init__(self, bootstrap: str, topic: str, group: str, assignor: str) -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, group: str, assignor: str = "range", instance_id: str | None = None
+    ) -> None:
         self.bootstrap = bootstrap
         self.topic = topic
         self.group = group
         self.assignor = assignor
+        self.instance_id = instance_id
         self.records: list[tuple[int, int]] = []
         self._task: asyncio.Task[None]
 
@@ -84,6 +88,7 @@ class AioMember(ForeignMember):
             session_timeout_ms=SESSION_MS,
             auto_commit_interval_ms=50,
             partition_assignment_strategy=(_AIOKAFKA[self.assignor],),
+            group_instance_id=self.instance_id,
         )
         await self._consumer.start()
 
@@ -116,6 +121,8 @@ class ConfluentMember(ForeignMember):
             "auto.commit.interval.ms": 50,
             "partition.assignment.strategy": self.assignor,
         }
+        if self.instance_id is not None:
+            options["group.instance.id"] = self.instance_id
         self._consumer = ConfluentConsumer(options)
         self._owned: set[int] = set()
         self._ending = False
@@ -147,6 +154,45 @@ class ConfluentMember(ForeignMember):
         await self._task
 
 
+class KafkaPythonMember(ForeignMember):
+    """kafka-python's consumer, asked from a thread that it never leaves."""
+
+    client_id = "kafka-python"
+
+    async def start(self) -> None:
+        self._owned: set[int] = set()
+        self._ending = False
+
+    async def read(self) -> None:
+        await asyncio.to_thread(self._poll)
+
+    def _poll(self) -> None:
+        consumer = KafkaConsumer(
+            self.topic,
+            client_id=self.client_id,
+            bootstrap_servers=self.bootstrap,
+            group_id=self.group,
+            group_instance_id=self.instance_id,
+            auto_offset_reset="earliest",
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            session_timeout_ms=SESSION_MS,
+            auto_commit_interval_ms=50,
+        )
+        while not self._ending:
+            for partition, records in consumer.poll(timeout_ms=100).items():
+                self.records.extend((partition.partition, record.offset) for record in records)
+            self._owned = {tp.partition for tp in consumer.assignment()}
+        consumer.close()
+
+    @property
+    def owned(self) -> set[int]:
+        return self._owned
+
+    async def stop(self) -> None:
+        self._ending = True
+        await self._task
+
+
 class JavaMember(ForeignMember):
     """Kafka's own consumer, in the Java program that `jvm` runs."""
 
@@ -165,7 +211,10 @@ class JavaMember(ForeignMember):
             "auto.commit.interval.ms": 50,
             "partition.assignment.strategy": _JAVA_ASSIGNORS[self.assignor],
         }
-        self.jvm.start(self.group, self._happened, self.topic, options)
+        if self.instance_id is not None:
+            options["group.instance.id"] = self.instance_id
+        self._name = f"{self.group}/{self.instance_id or ''}"
+        self.jvm.start(self._name, self._happened, self.topic, options)
 
     def _happened(self, *words: str) -> None:
         match words:
@@ -185,7 +234,7 @@ class JavaMember(ForeignMember):
 
     async def stop(self) -> None:
         await self._task
-        await asyncio.to_thread(self.jvm.stop, self.group)
+        await asyncio.to_thread(self.jvm.stop, self._name)
 
 
 class Jvm:

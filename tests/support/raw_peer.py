@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import itertools
 import struct
 import time
@@ -82,7 +83,7 @@ class RawConnection:
             correlation_id = next(self._correlation_ids)
             message.with_header(correlation_id=correlation_id, client_id=self._client_id)
             frame = await self.exchange(bytes(message.encode(header=True)))
-        response = response_class.decode(frame, version=version, header=True)
+        response = decoded(response_class, frame, version)
         assert response.header.correlation_id == correlation_id
         return response
 
@@ -106,6 +107,20 @@ class RawConnection:
             await self._writer.wait_closed()
 
 
+def decoded(response_class: Any, frame: bytes, version: int) -> Any:
+    """A response with its header; no byte of the frame may be left over."""
+    data = io.BytesIO(frame)
+    header = response_class.parse_header(data, version=version)
+    flexible = response_class.flexible_version_q(version)
+    read = response_class._struct.compiled_decode_from(
+        version, compact=flexible, tagged=flexible, data_class=response_class
+    )
+    response, end = read(memoryview(frame), data.tell())
+    assert end == len(frame), f"{response_class.__name__} v{version}: {len(frame) - end} bytes are left over"
+    response._header = header
+    return response
+
+
 class RawPeer:
     """A client with as many connections as it has requests in flight; made by `RawPeer.connect`."""
 
@@ -123,10 +138,14 @@ class RawPeer:
         try:
             yield peer
         finally:
-            for connection in peer._all:
-                connection.close()
-            for connection in peer._all:
-                await connection.aclose()
+            await peer.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for connection in self._all:
+            connection.close()
+        for connection in self._all:
+            await connection.aclose()
 
     async def connection(self) -> RawConnection:
         """A new connection of the caller's own; closed with the peer."""

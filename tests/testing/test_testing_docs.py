@@ -32,7 +32,7 @@ def test_the_examples_pass_but_for_the_one_that_forgets_to_stop(pytester: pytest
     """What the leak check says is what stands below its example."""
     pytester.makeini(SETTINGS)
     count = write_examples(pytester.path)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=60)
+    result = pytester.runpytest_subprocess(timeout=60)
     result.assert_outcomes(passed=count, errors=1)
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_that_forgets_to_stop*"])
     (told,) = blocks("text")

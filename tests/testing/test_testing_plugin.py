@@ -8,6 +8,7 @@ pytest_plugins = "pytester"
 
 SETTINGS = """
 [pytest]
+addopts = -p no:cacheprovider -p no:hypothesispytest
 asyncio_mode = strict
 asyncio_default_fixture_loop_scope = function
 filterwarnings = error
@@ -41,7 +42,7 @@ def run(pytester: pytest.Pytester):
 
     def run(source: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(PROLOGUE + source)
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=60)
+        return pytester.runpytest_subprocess(*arguments, timeout=60)
 
     return run
 
@@ -67,8 +68,8 @@ assert [record.value for record in embedded_kafka.records("orders", 0)] == [b"on
 
 
 def test_the_marker_says_what_it_starts_with(run) -> None:
-    """Nodes, topics and settings; the nearest marker wins, one setting at a time."""
-    run("""
+    """Nodes, topics and settings; the nearest marker wins, one setting at a time; what is wrong is told in a line."""
+    result = run("""
 pytestmark = pytest.mark.embedded_kafka(brokers=3, topics={"orders": 6})
 
 def test_of_the_module(embedded_kafka):
@@ -80,72 +81,59 @@ def test_of_its_own(embedded_kafka):
     assert embedded_kafka.bootstrap.count(",") == 2
     assert embedded_kafka.topics() == {"bills": 1}
     assert embedded_kafka.settings.behaves_as == "3.9"
-""").assert_outcomes(passed=2)
 
-
-def test_a_wrong_marker_is_told_in_one_line(run) -> None:
-    """What does not exist, and what was meant; no traceback of this package."""
-    result = run("""
 @pytest.mark.embedded_kafka(group_max_siz=1)
 def test_misspelt(embedded_kafka): pass
 
 @pytest.mark.embedded_kafka(3)
 def test_by_position(embedded_kafka): pass
 """)
-    result.assert_outcomes(errors=2)
+    result.assert_outcomes(passed=2, errors=2)
     result.stdout.fnmatch_lines(
         [
             "embedded_kafka: The embedded broker has no setting 'group_max_siz'. Did you mean group_max_size?",
             "@pytest.mark.embedded_kafka takes no positional arguments: *",
         ]
     )
-    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*kafkastatic/testing/*")
 
 
-def test_what_leaves_nothing_behind_passes(run) -> None:
-    """Tasks that are awaited or cancelled, sockets that are closed, at the last moment too."""
-    body = """
-host, _, port = embedded_kafka.bootstrap.rpartition(":")
-reader, writer = await asyncio.open_connection(host, int(port))
-server = await asyncio.start_server(lambda reader, writer: None, host, 0)
-task = asyncio.create_task(asyncio.sleep(100))
-await asyncio.sleep(0)
-task.cancel()
-server.close()
-writer.close()
-"""
-    run(each_kind(body, "asyncio", "session", "anyio")).assert_outcomes(passed=3)
-
-
-def test_a_task_that_is_left_fails_its_test_by_name(run) -> None:
-    """Whoever started it: the test itself, or what it called; in every kind of event loop."""
-    body = """
+LEFT_TASK = """
 async def start():
     kept.append(asyncio.create_task(asyncio.Event().wait(), name="the-poller"))
 await asyncio.create_task(start())
 """
-    result = run(each_kind(body, "asyncio", "session", "anyio"))
-    result.assert_outcomes(passed=3, errors=3)
-    for kind in ("asyncio", "session", "anyio"):
-        result.stdout.fnmatch_lines(
-            [
-                f"*ERROR at teardown of test_{kind}*",
-                "The test left behind:",
-                "  task 'the-poller' runs Event.wait, at *",
-            ]
-        )
 
+LEFT_SOCKETS = """
+async def test_sockets(embedded_kafka):
+    kept.append(await asyncio.start_server(lambda reader, writer: kept.append(writer), "127.0.0.1", 0))
+    kept.append(await asyncio.open_connection(*kept[-1].sockets[0].getsockname()))
+"""
 
-def test_a_connection_that_is_left_fails_its_test(run) -> None:
-    """By its address; of a plain test and a blocking socket too."""
-    result = run("""
-def test_plain(embedded_kafka):
+LEFT_CONNECTION = """
+def test_connection(embedded_kafka):
     host, _, port = embedded_kafka.bootstrap.rpartition(":")
     kept.append(socket.create_connection((host, int(port))))
-    print("from port", kept[-1].getsockname()[1])
-""")
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["The test left behind:", "  client '' is connected from 127.0.0.1:*"])
+"""
+
+
+def test_what_is_left_fails_its_test_by_name(run) -> None:
+    """Tasks that the test or what it called has started, in every kind of event loop; servers and connections in the
+    loop; connections to the broker, of whatever kind."""
+    tests = [
+        each_kind(LEFT_TASK, "asyncio", "session", "anyio"),
+        "@pytest.mark.asyncio" + LEFT_SOCKETS,
+        LEFT_CONNECTION,
+    ]
+    result = run("\n\n".join(tests), "-W", "ignore")
+    result.assert_outcomes(passed=5, errors=5)
+    for kind in ("asyncio", "session", "anyio"):
+        told = ["The test left behind:", "  task 'the-poller' runs Event.wait, at *:*"]
+        result.stdout.fnmatch_lines([f"*ERROR at teardown of test_{kind}*", *told])
+    told = ["The test left behind:", "  socket 127.0.0.1:* is open", "  socket 127.0.0.1:* is open, to 127.0.0.1:*"]
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_sockets*", *told])
+    told = ["The test left behind:", "  client '' is connected from 127.0.0.1:*"]
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_connection*", *told])
 
 
 def test_a_consumer_that_is_left_fails_its_test(run) -> None:
@@ -177,29 +165,18 @@ await kept[-2].assigned()
     result.stdout.no_fnmatch_line("  *shipping*")
 
 
-def test_a_socket_that_is_left_in_the_loop_fails_its_test(run) -> None:
-    """A server that listens, a connection to somewhere else: where the event loop ends with the test."""
-    body = """
-kept.append(await asyncio.start_server(lambda reader, writer: kept.append(writer), "127.0.0.1", 0))
-address = kept[-1].sockets[0].getsockname()
-kept.append(await asyncio.open_connection(*address))
+CLOSES_AT_LAST = """
+host, _, port = embedded_kafka.bootstrap.rpartition(":")
+reader, writer = await asyncio.open_connection(host, int(port))
+server = await asyncio.start_server(lambda reader, writer: None, host, 0)
+task = asyncio.create_task(asyncio.sleep(100))
+await asyncio.sleep(0)
+task.cancel()
+server.close()
+writer.close()
 """
-    result = run(each_kind(body, "asyncio", "anyio"), "-W", "ignore")
-    result.assert_outcomes(passed=2, errors=2)
-    for kind in ("asyncio", "anyio"):
-        result.stdout.fnmatch_lines(
-            [
-                f"*ERROR at teardown of test_{kind}*",
-                "The test left behind:",
-                "  socket 127.0.0.1:* is open",
-                "  socket 127.0.0.1:* is open, to 127.0.0.1:*",
-            ]
-        )
 
-
-def test_what_lives_longer_than_the_test_is_no_leak(run) -> None:
-    """The tasks of a fixture of the session, whenever they began; the pool of a blocking client."""
-    run("""
+LIVES_LONGER = """
 pool = []
 
 @pytest.fixture(scope="session")
@@ -208,6 +185,9 @@ def server():
         yield listening.getsockname()
     for connection in pool:
         connection.close()
+
+def test_pool(embedded_kafka, server):
+    pool.append(socket.create_connection(server))
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def service():
@@ -225,25 +205,19 @@ async def test_service(embedded_kafka, service):
     service.put_nowait("a call")
     await asyncio.sleep(0.01)
     assert len(asyncio.all_tasks()) >= 3
+"""
 
-def test_pool(embedded_kafka, server):
-    pool.append(socket.create_connection(server))
-""").assert_outcomes(passed=2)
+CLEANS_UP_BEFORE = """
+stop = asyncio.Event()
 
-
-def test_fixtures_clean_up_before_it_looks(run) -> None:
-    """What a fixture of the test's own has, or the test starts in it, is gone by then, in whatever order they stand."""
-    run("""
 @pytest_asyncio.fixture
 async def group():
     async with asyncio.TaskGroup() as tasks:
         yield tasks
         stop.set()
 
-stop = asyncio.Event()
-
 @pytest.mark.asyncio
-async def test_it(group, embedded_kafka):
+async def test_group(group, embedded_kafka):
     group.create_task(stop.wait())
 
 @pytest.fixture
@@ -254,7 +228,14 @@ def connection(embedded_kafka):
 
 def test_connection(connection):
     assert connection.fileno() > 0
-""").assert_outcomes(passed=2)
+"""
+
+
+def test_what_is_no_leak_passes(run) -> None:
+    """What ends at the last moment; tasks and pools of fixtures that live longer, whenever they began; what fixtures of
+    the test's own end, in whatever order they stand."""
+    tests = [each_kind(CLOSES_AT_LAST, "asyncio", "session", "anyio"), LIVES_LONGER, CLEANS_UP_BEFORE]
+    run("\n\n".join(tests)).assert_outcomes(passed=3 + 2 + 2)
 
 
 def test_the_check_can_be_left_out(run) -> None:

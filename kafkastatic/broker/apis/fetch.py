@@ -31,12 +31,6 @@ _ID_COUNT, _ID_STEP = 2**31 - 1, 1_327_217_885  # a prime, and what spreads numb
 _LEADS_ELSEWHERE = (codes.NOT_LEADER_OR_FOLLOWER, codes.FENCED_LEADER_EPOCH)
 
 
-def _session_ids(start: int) -> Iterator[int]:
-    """Ids that are not used twice by any broker of the cluster, and that nobody has by guessing."""
-    for number in itertools.count(start):
-        yield 1 + number * _ID_STEP % _ID_COUNT
-
-
 class FetchApi:
     """Fetches; each broker has its sessions.
 
@@ -198,3 +192,9 @@ def _refused(wanted: Wanted, code: int, aborted: list[AbortedTransaction] | None
     return PartitionData(
         partition_index=wanted.index, error_code=code, high_watermark=-1, aborted_transactions=aborted, records=b""
     )
+
+
+def _session_ids(start: int) -> Iterator[int]:
+    """Ids that are not used twice by any broker of the cluster, and that nobody has by guessing."""
+    for number in itertools.count(start):
+        yield 1 + number * _ID_STEP % _ID_COUNT

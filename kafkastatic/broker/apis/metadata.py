@@ -24,12 +24,15 @@ from kafkastatic._protocol.messages.metadata import (
 from kafkastatic.broker.call import Call
 from kafkastatic.broker.cluster import NOBODY, Cluster, Node, Partition, Topic
 from kafkastatic.broker.topic_rules import problem_with_name
+from kafkastatic.types import NO_TOPIC_ID
 
-_GROUP_KEY = 0
-_BROKERS = 1  # DescribeCluster's endpoint type; 2 stands for controllers
+_GROUP_KEY, _TRANSACTION_KEY = 0, 1
+_KEY_TYPES = (0, 1, 2)  # groups, transactions, share groups
+_BROKERS, _CONTROLLERS = 1, 2  # DescribeCluster's endpoint types
 _NO_OPERATIONS = -2147483648
-_TOPIC_OPERATIONS = 3400  # what Kafka says where nothing is forbidden: a bit for each operation
-_CLUSTER_OPERATIONS = 3968
+_TOPIC_OPERATIONS = 0b1101_1111_1000  # what Kafka says where nothing is forbidden: a bit for each operation
+_CLUSTER_OPERATIONS = 0b1_1111_1010_0000
+_BY_TOPIC_ID = 12  # from this version of Metadata on
 
 
 class MetadataApi:
@@ -40,6 +43,11 @@ class MetadataApi:
 
     async def metadata(self, call: Call) -> MetadataResponse:
         request: MetadataRequest = call.request
+        code = _malformed(request, call.version)
+        if code:
+            asked = request.topics or ()
+            topics = [MetadataResponseTopic(error_code=code, name=t.name or "", topic_id=t.topic_id) for t in asked]
+            return MetadataResponse(topics=topics, cluster_id=None, controller_id=NOBODY)
         everything = request.topics is None or (call.version == 0 and not request.topics)
         if everything:
             topics = [self._described(topic, call.version) for topic in self._cluster.topics.values()]
@@ -63,7 +71,7 @@ class MetadataApi:
 
     def _asked(self, asked: MetadataRequestTopic, request: MetadataRequest, version: int) -> MetadataResponseTopic:
         cluster = self._cluster
-        if asked.name is None:
+        if asked.name is None or asked.topic_id != NO_TOPIC_ID:
             topic = cluster.topics_by_id.get(asked.topic_id)
             if topic is None:
                 return MetadataResponseTopic(error_code=codes.UNKNOWN_TOPIC_ID, name=None, topic_id=asked.topic_id)
@@ -105,10 +113,10 @@ class MetadataApi:
     async def describe_cluster(self, call: Call) -> DescribeClusterResponse:
         request: DescribeClusterRequest = call.request
         if request.endpoint_type != _BROKERS:
+            mismatched = request.endpoint_type == _CONTROLLERS
             return DescribeClusterResponse(
-                error_code=codes.MISMATCHED_ENDPOINT_TYPE,
-                error_message="The request was sent to an endpoint of type BROKER, but we wanted an endpoint"
-                " of type CONTROLLER",
+                error_code=codes.MISMATCHED_ENDPOINT_TYPE if mismatched else codes.UNSUPPORTED_ENDPOINT_TYPE,
+                error_message="Brokers are at this endpoint, and nothing else.",
             )
         return DescribeClusterResponse(
             cluster_id=self._cluster.cluster_id,
@@ -140,7 +148,15 @@ class MetadataApi:
         )
 
     def _coordinator(self, key: str, key_type: int, listener: int) -> Coordinator:
-        """Every group has one; there are no transactions and no share groups, so nobody coordinates those."""
+        """Every group has one; share groups have none. Nobody is authorized to use transactions, there are none."""
+        if key_type not in _KEY_TYPES:
+            message = f"There is no coordinator type {key_type}."
+            return Coordinator(
+                key=key, node_id=-1, host="", port=-1, error_code=codes.INVALID_REQUEST, error_message=message
+            )
+        if key_type == _TRANSACTION_KEY:
+            code = codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED  # the only one upon which clients do not try again
+            return Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code, error_message="No transactions.")
         node_id = self._cluster.coordinator(key) if key_type == _GROUP_KEY else NOBODY
         if node_id == NOBODY:
             return Coordinator(
@@ -148,3 +164,13 @@ class MetadataApi:
             )
         host, port = self._cluster.nodes[node_id].address(listener)
         return Coordinator(key=key, node_id=node_id, host=host, port=port, error_message="")
+
+
+def _malformed(request: MetadataRequest, version: int) -> int:
+    """The code that each topic of a request is answered with, if one of them is not asked for as it should be."""
+    for topic in request.topics or ():
+        if version < _BY_TOPIC_ID and (topic.name is None or topic.topic_id != NO_TOPIC_ID):
+            return codes.INVALID_REQUEST
+        if topic.name is None and topic.topic_id == NO_TOPIC_ID:
+            return codes.UNKNOWN_SERVER_ERROR
+    return codes.NONE

@@ -69,14 +69,16 @@ class ProduceApi:
         """
         request: ProduceRequest = call.request
         leaders: dict[int, NodeEndpoint] = {}
-        refused = self._refused_altogether(request)
+        forbidden = any(_is_transactional(data) for topic in request.topic_data for data in topic.partition_data)
         response = ProduceResponse(
             responses=[
                 TopicProduceResponse(
                     name=topic.name,
                     topic_id=topic.topic_id,
                     partition_responses=[
-                        self._produced(call, topic, data, leaders) if not refused else _failed(data.index, refused)
+                        _failed(data.index, codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+                        if forbidden
+                        else self._produced(call, topic, data, leaders)
                         for data in topic.partition_data
                     ],
                 )
@@ -89,11 +91,6 @@ class ProduceApi:
         if any(answer.error_code for topic in response.responses for answer in topic.partition_responses):
             raise ProtocolError("A batch was refused that the client wants no answer about (acks=0).")
         return None
-
-    def _refused_altogether(self, request: ProduceRequest) -> int:
-        if any(_is_transactional(data) for topic in request.topic_data for data in topic.partition_data):
-            return codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        return 0
 
     def _produced(
         self, call: Call, topic: TopicProduceData, data: PartitionProduceData, leaders: dict[int, NodeEndpoint]

@@ -1,12 +1,10 @@
-"""Topics: CreateTopics, DeleteTopics, CreatePartitions, DescribeConfigs."""
+"""Topics: CreateTopics, DeleteTopics, CreatePartitions."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-
-import attrs
+from collections.abc import Generator, Mapping, Sequence
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
@@ -29,21 +27,12 @@ from kafkastatic._protocol.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
-from kafkastatic._protocol.messages.describe_configs import (
-    DescribeConfigsRequest,
-    DescribeConfigsResource,
-    DescribeConfigsResourceResult,
-    DescribeConfigsResponse,
-    DescribeConfigsResult,
-)
+from kafkastatic.broker.apis.configs import configs_of
 from kafkastatic.broker.call import Call
 from kafkastatic.broker.cluster import Cluster
-from kafkastatic.broker.topic_rules import DEFAULT_CONFIG, OTHER_CONFIG, collides_with, problem_with_name
+from kafkastatic.broker.topic_rules import collides_with, problem_with_config, problem_with_name
+from kafkastatic.types import NO_TOPIC_ID
 
-_TOPIC_RESOURCE = 2
-_BROKER_RESOURCE = 4
-_TOPIC_SOURCE, _STATIC_SOURCE, _DEFAULT_SOURCE = 1, 4, 5
-_STRING = 2  # config types are not told apart
 _DEFAULT = -1  # how a client leaves the number of partitions or replicas to the broker
 
 
@@ -70,7 +59,8 @@ class TopicsApi:
     async def create_topics(self, call: Call) -> CreateTopicsResponse:
         request: CreateTopicsRequest = call.request
         seen = Counter(topic.name for topic in request.topics)
-        results = [
+        results = [self._create(t, call.version, request.validate_only) for t in request.topics if seen[t.name] == 1]
+        results += [
             CreatableTopicResult(
                 name=name,
                 error_code=codes.INVALID_REQUEST,
@@ -82,11 +72,10 @@ class TopicsApi:
             for name, count in seen.items()
             if count > 1
         ]
-        results += [self._create(t, call.version, request.validate_only) for t in request.topics if seen[t.name] == 1]
         return CreateTopicsResponse(topics=results)
 
     def _create(self, asked: CreatableTopic, version: int, validate_only: bool) -> CreatableTopicResult:
-        config = {entry.name: entry.value or "" for entry in asked.configs}
+        config = {entry.name: entry.value for entry in asked.configs}
         by_hand = {entry.partition_index: entry.broker_ids for entry in asked.assignments}
         try:
             replicas = self.plan(asked.name, asked.num_partitions, asked.replication_factor, config, by_hand)
@@ -99,9 +88,11 @@ class TopicsApi:
                 replication_factor=-1,
                 configs=[],
             )
-        topic_id = bytes(16)
-        if not validate_only:
-            topic_id = self._cluster.create_topic(asked.name, len(replicas), replicas, config).topic_id
+        given = {name: value or "" for name, value in config.items()}
+        if validate_only:
+            topic_id = self._cluster.new_topic_id()  # Kafka tells one too
+        else:
+            topic_id = self._cluster.create_topic(asked.name, len(replicas), replicas, given).topic_id
         return CreatableTopicResult(
             name=asked.name,
             topic_id=topic_id,
@@ -110,7 +101,7 @@ class TopicsApi:
             replication_factor=len(replicas[0]),
             configs=[
                 CreatableTopicConfigs(name=name, value=value, config_source=source)
-                for name, value, source in _described(config)
+                for name, value, source in configs_of(given)
             ],
         )
 
@@ -119,7 +110,7 @@ class TopicsApi:
         name: str,
         partitions: int,
         factor: int,
-        config: Mapping[str, str],
+        config: Mapping[str, str | None],
         by_hand: Mapping[int, Sequence[int]] | None = None,
     ) -> list[list[int]]:
         """The replicas of each partition of a new topic.
@@ -139,9 +130,9 @@ class TopicsApi:
             replicas = self._by_hand(by_hand)
         else:
             replicas = self._spread(partitions, factor)
-        unknown = [key for key in config if key not in DEFAULT_CONFIG and key not in OTHER_CONFIG]
-        if unknown:
-            raise Refused(codes.INVALID_CONFIG, f"Unknown topic config name: {unknown[0]}")
+        problem = problem_with_config(config)
+        if problem:
+            raise Refused(codes.INVALID_CONFIG, problem)
         return replicas
 
     def _check_name(self, name: str) -> None:
@@ -221,7 +212,8 @@ class TopicsApi:
         try:
             self.grow(asked.name, asked.count, by_hand, validate_only=validate_only)
         except Refused as refused:
-            return CreatePartitionsTopicResult(name=asked.name, error_code=refused.code, error_message=str(refused))
+            told = None if refused.code == codes.UNKNOWN_TOPIC_OR_PARTITION else str(refused)
+            return CreatePartitionsTopicResult(name=asked.name, error_code=refused.code, error_message=told)
         return CreatePartitionsTopicResult(name=asked.name, error_message=None)
 
     def grow(
@@ -264,6 +256,13 @@ class TopicsApi:
         return DeleteTopicsResponse(responses=[self._delete(topic) for topic in asked])
 
     def _delete(self, asked: DeleteTopicState) -> DeletableTopicResult:
+        if (asked.name is None) == (asked.topic_id == NO_TOPIC_ID):
+            return DeletableTopicResult(
+                name=asked.name,
+                topic_id=asked.topic_id,
+                error_code=codes.INVALID_REQUEST,
+                error_message="Either the topic's name or its id must be given, and not both.",
+            )
         if asked.name is None:
             topic = self._cluster.topics_by_id.get(asked.topic_id)
             refusal = codes.UNKNOWN_TOPIC_ID
@@ -282,49 +281,6 @@ class TopicsApi:
         self._cluster.delete_topic(topic)
         return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id, error_message=None)
 
-    # ── DescribeConfigs ──
-
-    async def describe_configs(self, call: Call) -> DescribeConfigsResponse:
-        request: DescribeConfigsRequest = call.request
-        return DescribeConfigsResponse(results=[self._describe(resource) for resource in request.resources])
-
-    def _describe(self, resource: DescribeConfigsResource) -> DescribeConfigsResult:
-        makers: dict[int, Callable[[str], list[tuple[str, str, int]]]] = {
-            _TOPIC_RESOURCE: self._topic_config,
-            _BROKER_RESOURCE: self._broker_config,
-        }
-        result = DescribeConfigsResult(
-            resource_type=resource.resource_type, resource_name=resource.resource_name, error_message=None
-        )
-        try:
-            if resource.resource_type not in makers:
-                raise Refused(codes.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}")
-            found = makers[resource.resource_type](resource.resource_name)
-        except Refused as refused:
-            result.error_code, result.error_message = refused.code, str(refused)
-            return result
-        result.configs = [
-            DescribeConfigsResourceResult(name=name, value=value, config_source=source, config_type=_STRING)
-            for name, value, source in found
-            if not resource.configuration_keys or name in resource.configuration_keys
-        ]
-        return result
-
-    def _topic_config(self, name: str) -> list[tuple[str, str, int]]:
-        topic = self._cluster.topics.get(name)
-        if topic is None:
-            raise Refused(codes.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        return _described(topic.config)
-
-    def _broker_config(self, name: str) -> list[tuple[str, str, int]]:
-        if name and (not name.isdecimal() or int(name) not in self._cluster.nodes):
-            raise Refused(codes.INVALID_REQUEST, f"Unexpected broker id {name}.")
-        if not name:
-            return []  # the cluster's dynamic defaults: there are none
-        settings = attrs.asdict(self._cluster.settings)
-        del settings["behaves_as"]
-        return [(key.replace("_", "."), _java(value), _STATIC_SOURCE) for key, value in settings.items()]
-
 
 @contextlib.contextmanager
 def _as_broker_error(api: str, topic: str) -> Generator[None]:
@@ -332,13 +288,3 @@ def _as_broker_error(api: str, topic: str) -> Generator[None]:
         yield
     except Refused as refused:
         raise error_for(refused.code, api=api, topic=topic, detail=str(refused)) from None
-
-
-def _described(config: Mapping[str, str]) -> list[tuple[str, str, int]]:
-    """Name, value, and where it comes from: what the topic was given, and defaults."""
-    given = [(name, value, _TOPIC_SOURCE) for name, value in config.items()]
-    return given + [(name, value, _DEFAULT_SOURCE) for name, value in DEFAULT_CONFIG.items() if name not in config]
-
-
-def _java(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

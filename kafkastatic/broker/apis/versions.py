@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.framing import request_class
-from kafkastatic._protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
+from kafkastatic._protocol.messages.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
 from kafkastatic.broker.settings import Release
+
+_SOFTWARE = re.compile("[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 
 Ranges = Mapping[int, tuple[int, int]]
 
@@ -50,3 +53,8 @@ def api_versions(ranges: Ranges, *, supported: bool) -> ApiVersionsResponse:
     return ApiVersionsResponse(
         error_code=codes.NONE if supported else codes.UNSUPPORTED_VERSION, api_keys=keys, finalized_features_epoch=0
     )
+
+
+def names_its_software(request: ApiVersionsRequest, version: int) -> bool:
+    """Whether a client says what it is, as it has to from version 3 on (KIP-511)."""
+    return version < 3 or all(map(_SOFTWARE.fullmatch, (request.client_software_name, request.client_software_version)))

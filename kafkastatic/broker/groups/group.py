@@ -164,11 +164,10 @@ class ClassicGroup:
         self.pending.discard(member.member_id)
 
     def remove(self, member_id: str) -> None:
-        """Remove a member, or a pending one; its parked requests are not answered here."""
+        """Remove a member whose join is not parked any more, or a pending one."""
         member = self.members.pop(member_id, None)
         if member is not None:
             self._count(member.protocols, -1)
-            self.awaiting -= member.joining is not None
             if member.instance_id is not None:
                 self.static.pop(member.instance_id, None)
         if self.leader == member_id:

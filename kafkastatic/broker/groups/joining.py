@@ -55,6 +55,9 @@ def _enter(desk: Desk, asked: Asked, group: ClassicGroup) -> None:
     if not _has_room(group, request.member_id, desk.settings.group_max_size):
         group.remove(request.member_id)
         desk.refuse_join(asked, GROUP_MAX_SIZE_REACHED)
+        if desk.older:
+            # Since 4.0 nobody looks whether the others have all joined, and they wait for the rebalance timeout.
+            complete_if_all_joined(desk, group)
     elif not group.supports(request.protocol_type, request.protocols):
         desk.refuse_join(asked, INCONSISTENT_GROUP_PROTOCOL, request.member_id)
     elif request.member_id:

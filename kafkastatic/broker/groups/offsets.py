@@ -164,6 +164,8 @@ class Offsets:
             self._desk.reply(asked, deletes.OffsetDeleteResponse(error_code=NON_EMPTY_GROUP))
         else:
             self._desk.reply(asked, deletes.OffsetDeleteResponse(topics=self._delete(group, request)))
+            if self._desk.older and group.state is GroupState.EMPTY and not self.of(group.group_id):
+                del self._desk.groups[group.group_id]  # 3.9 forgets an empty group with its last offset
 
     def _delete(
         self, group: ClassicGroup, request: deletes.OffsetDeleteRequest
