@@ -90,6 +90,7 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
+@pytest.mark.real_only("`pytest --kafka` is for a real one")
 def test_tests_run_on_a_cluster_that_is_there(kafka, inner: pytest.Pytester) -> None:
     """What can be done there is done, the rest is skipped with its reason, and nothing is left on the cluster."""
     cluster = RealCluster(kafka.bootstrap)
