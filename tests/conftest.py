@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 
@@ -85,6 +86,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     item.config.stash[_matrix].add(item)
+
+
+def pytest_collection_finish() -> None:
+    """No test leaks what was there before: a collection after each test need not look at it, for a tenth of a second."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,7 +29,7 @@ _brokers = pytest.StashKey[list[tuple[str, RealKafka]]]()
 _groups = pytest.StashKey[str]()
 """What the ids of a test's groups begin with."""
 
-PLACES = (pytest.param("embedded"), pytest.param("real", marks=pytest.mark.integration))
+PLACES = (pytest.param("embedded", marks=pytest.mark.once), pytest.param("real", marks=pytest.mark.integration))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
