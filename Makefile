@@ -11,7 +11,7 @@ demo: demo-venv  ## static beside dynamic membership, on the embedded broker: ne
 demo-real: demo-venv  ## the same on a real Kafka (Java >= 17, Maven)
 	@$(DEMO) -m examples.demo --real
 
-test: venv  ## every test, those on a real Kafka included where Java >= 17 and Maven are
+test: venv  ## every test, on the embedded broker, and on a real Kafka where Java >= 17 and Maven are
 	@$(IN) -m pytest
 
 check: dev  ## what needs no Kafka: style, types, layers, generated code, unit tests on every Python found

@@ -20,7 +20,6 @@ from kafkastatic.broker.apis.produce import ProduceApi
 from kafkastatic.broker.apis.topics import TopicsApi
 from kafkastatic.broker.cluster import Cluster, Node
 from kafkastatic.broker.control import Control
-from kafkastatic.broker.listener import Listener
 from kafkastatic.broker.serving import Service
 from kafkastatic.broker.settings import BrokerSettings
 from kafkastatic.broker.threads import LoopThread
@@ -75,10 +74,7 @@ class Broker(Control):
         self._groups = GroupsApi(self._cluster, self._runtime)
         self._fetches = FetchApi(self._cluster, self._runtime)
         self._service = self._serve()
-        self._listeners = {
-            node.node_id: Listener(node.node_id, self._service, host, self.settings.socket_request_max_bytes)
-            for node in nodes
-        }
+        self._listeners = {(node.node_id, 0): self._listener(node.node_id) for node in nodes}
         self._loop = None
         self._thread: LoopThread | None = None
 

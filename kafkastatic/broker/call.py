@@ -19,6 +19,7 @@ class Call(Value):
         request: of `kafkastatic._protocol.messages`.
         fault: some of its partitions are to be refused. Only Fetch has to look, whose session tells what it is about;
             what other requests are about is seen before they are handed on.
+        listener: by which of the node's listeners it came.
     """
 
     node: int
@@ -28,6 +29,7 @@ class Call(Value):
     connection: int
     request: Any
     fault: Rule | None = None
+    listener: int = 0
 
     def refused(self, place: Place) -> int:
         """The error code with which a partition is to be refused, 0 for none."""

@@ -17,14 +17,23 @@ _GROUP_SLOTS = 50  # Kafka's offsets.topic.num.partitions: a group's slot says w
 
 
 class Node:
-    """One broker: where it listens, and whether it does."""
+    """One broker: where it listens, and whether it does.
+
+    Attributes:
+        advertised: what clients of its further listeners are told instead, by the listener's number.
+    """
 
     def __init__(self, node_id: int, rack: str | None = None) -> None:
         self.node_id = node_id
         self.rack = rack
         self.host = ""
         self.port = 0
+        self.advertised: dict[int, tuple[str, int]] = {}
         self.online = False
+
+    def address(self, listener: int) -> tuple[str, int]:
+        """Where clients that came by a listener are sent: the host and the port."""
+        return self.advertised.get(listener, (self.host, self.port))
 
 
 class Partition:

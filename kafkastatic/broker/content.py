@@ -33,4 +33,4 @@ def read(partition: Partition) -> list[ConsumerRecord[bytes, bytes]]:
     for data in log.read(log.start_offset, _ALL, at_least_one=True):
         for batch in split(data, topic, partition.index).batches:
             found += decode(batch, topic, partition.index)
-    return found
+    return [record for record in found if record.offset >= log.start_offset]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._records import ConsumerRecord
@@ -32,7 +33,7 @@ class Control:
     _groups: GroupsApi
     _fetches: FetchApi
     _runtime: Runtime
-    _listeners: dict[int, Listener]
+    _listeners: dict[tuple[int, int], Listener]
     _host: str
     _loop: asyncio.AbstractEventLoop | None
 
@@ -64,7 +65,8 @@ class Control:
         """Close its listener and cut its connections. What it led goes on at another replica, where there is one."""
         if not self._node(node).online:
             return
-        self._listeners[node].close()
+        for listener in self._listeners_of(node):
+            listener.close()
         self._fetches.forget(node)
         self._groups.moved(self._cluster.node_stopped(node))
 
@@ -73,8 +75,30 @@ class Control:
         """Start one again that was stopped, on the same port. Leaders do not move back to it."""
         found = self._node(node)
         if not found.online:
-            self._listen(found, found.port)
+            for listener in self._listeners_of(node):
+                listener.open(listener.port)
             self._groups.moved(self._cluster.node_started(node))
+
+    @in_loop
+    def listen_behind(self, advertised: Mapping[int, str]) -> dict[int, str]:
+        """Listen on one more port of every node: for clients that reach it by another address, that of a proxy, say.
+
+        As with Kafka's `advertised.listeners`, whoever comes by such a port is told these addresses.
+
+        Args:
+            advertised: the address of each node, by its id: `{1: "127.0.0.1:19092"}`.
+
+        Returns:
+            Where each node listens for them.
+        """
+        number = 1 + max(listener.number for listener in self._listeners.values())
+        found: dict[int, str] = {}
+        for node_id, address in advertised.items():
+            host, _, port = address.rpartition(":")
+            self._node(node_id).advertised[number] = (host, int(port))
+            listener = self._listeners[node_id, number] = self._listener(node_id, number)
+            found[node_id] = f"{self._host}:{listener.open(0)}"
+        return found
 
     @in_loop
     def connections(self) -> int:
@@ -88,7 +112,13 @@ class Control:
 
     def _listen(self, node: Node, port: int) -> None:
         node.host = self._host
-        node.port = self._listeners[node.node_id].open(port)
+        node.port = self._listeners[node.node_id, 0].open(port)
+
+    def _listeners_of(self, node_id: int) -> list[Listener]:
+        return [listener for listener in self._listeners.values() if listener.node_id == node_id]
+
+    def _listener(self, node_id: int, number: int = 0) -> Listener:
+        return Listener(node_id, self._service, self._host, self._cluster.settings.socket_request_max_bytes, number)
 
     def _node(self, node_id: int) -> Node:
         if node_id not in self._cluster.nodes:
@@ -161,6 +191,20 @@ class Control:
             raise error_for(error.code, detail=error.message, topic=topic, partition=partition) from None
         target.changed()
         return appended.base_offset
+
+    @in_loop
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Delete the records of a partition that come before an offset, as retention does.
+
+        Raises:
+            errors.BrokerError: if that offset is behind the end.
+        """
+        target = self._partition(topic, partition)
+        try:
+            target.log.delete_before(before)
+        except LogError as error:
+            raise error_for(error.code, topic=topic, partition=partition) from None
+        target.changed()
 
     @in_loop
     def records(self, topic: str, partition: int = 0) -> list[ConsumerRecord[bytes, bytes]]:

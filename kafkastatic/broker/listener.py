@@ -81,7 +81,7 @@ class Peer(asyncio.Protocol):
         try:
             while (frame := await self._frame()) is not None:
                 answer = await self._listener.service.answer(
-                    self._listener.node_id, self.number, f"/{self.host}", frame, self._heard
+                    self._listener, self.number, f"/{self.host}", frame, self._heard
                 )
                 if answer.silent:
                     await asyncio.get_running_loop().create_future()
@@ -145,15 +145,17 @@ class Peer(asyncio.Protocol):
 
 
 class Listener:
-    """The socket of one broker, on loopback or wherever it was told to be.
+    """A socket of one broker, on loopback or wherever it was told to be.
 
     Attributes:
+        number: of the broker's listeners; its first is 0.
         peers: the open connections.
         longest: the longest request that is read.
     """
 
-    def __init__(self, node_id: int, service: Service, host: str, longest: int) -> None:
+    def __init__(self, node_id: int, service: Service, host: str, longest: int, number: int = 0) -> None:
         self.node_id = node_id
+        self.number = number
         self.service = service
         self.host = host
         self.port = 0

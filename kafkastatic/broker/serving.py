@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.framing import encode_response, request_class
@@ -21,6 +22,13 @@ from kafkastatic.errors import ProtocolError
 Handler = Callable[[Call], Awaitable[Response | None]]
 
 _API_VERSIONS = 18
+
+
+class Listening(Protocol):
+    """Where a request arrived: one of a node's listeners."""
+
+    node_id: int
+    number: int
 
 
 class Answer(Value):
@@ -82,7 +90,7 @@ class Service:
         return fault
 
     async def answer(
-        self, node: int, connection: int, host: str, frame: bytes, heard: Callable[[Call], None]
+        self, at: Listening, connection: int, host: str, frame: bytes, heard: Callable[[Call], None]
     ) -> Answer:
         """What to send for the bytes of a request, its length left out; `heard` is told what it is.
 
@@ -106,7 +114,7 @@ class Service:
         flexible = version >= cls.FLEXIBLE_SINCE
         header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
         request = cls.decode(frame, version, offset)
-        call = Call(node, version, header.client_id or "", host, connection, request)
+        call = Call(at.node_id, version, header.client_id or "", host, connection, request, listener=at.number)
         heard(call)
         return await self._through_faults(call, header.correlation_id)
 

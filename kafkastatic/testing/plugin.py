@@ -6,6 +6,7 @@ fixture.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from argparse import ArgumentTypeError
@@ -88,18 +89,18 @@ def _kafka_of_the_test(request: pytest.FixtureRequest) -> Iterator[Kafka]:
 
     wanted = options(request)
     wanted.pop("leak_check", None)
-    try:
-        if request.config.getoption("--kafka"):
-            from kafkastatic.testing.remote import RealCluster
+    with contextlib.ExitStack() as life:
+        try:
+            if request.config.getoption("--kafka"):
+                from kafkastatic.testing.remote import RealCluster
 
-            made = RealCluster(request.getfixturevalue("_real_kafka"), **wanted)
-        else:
-            from kafkastatic.broker import Broker
+                kafka = life.enter_context(RealCluster(request.getfixturevalue("_real_kafka"), **wanted))
+            else:
+                from kafkastatic.broker import Broker
 
-            made = Broker(**wanted)
-    except (KafkaError, OSError) as error:
-        pytest.fail(f"{FIXTURE}: {error}", pytrace=False)
-    with made as kafka:
+                kafka = life.enter_context(Broker(**wanted))
+        except (KafkaError, OSError) as error:
+            pytest.fail(f"{FIXTURE}: {error}", pytrace=False)
         yield kafka
 
 

@@ -92,13 +92,20 @@ class RealCluster:
     def __enter__(self) -> Self:
         self._check()
         self._before = set(self.topics()), set(self.groups())
-        for name, partitions in self._topics_wanted.items():
-            self.create_topic(name, partitions)
+        try:
+            for name, partitions in self._topics_wanted.items():
+                self.create_topic(name, partitions)
+        except BaseException:
+            self._clean()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._clean()
+
+    def _clean(self) -> None:
         topics, groups = self._before
         for group_id in set(self.groups()) - groups:
             patiently(lambda group_id=group_id: self._delete_group(group_id))

@@ -36,7 +36,7 @@ class Desk:
     """A cluster of some nodes, and whoever asks them.
 
     Attributes:
-        fault: as in `Call`.
+        fault, listener: as in `Call`.
     """
 
     def __init__(self, nodes: int = 1, **settings: Any) -> None:
@@ -50,6 +50,7 @@ class Desk:
         produce, offsets = ProduceApi(self.cluster, Wall()), OffsetsApi(self.cluster)
         self.fetches = FetchApi(self.cluster, Wall())
         self.fault: Rule | None = None
+        self.listener = 0
         self._handlers = {
             "Produce": produce.produce,
             "InitProducerId": produce.init_producer_id,
@@ -69,7 +70,7 @@ class Desk:
         message = request_class(version=version, **fields)
         message.with_header(correlation_id=1, client_id="somebody")
         header, request = decode_request(bytes(message.encode(header=True)))
-        call = Call(node, header.request_api_version, "somebody", "/127.0.0.1", 1, request, self.fault)
+        call = Call(node, header.request_api_version, "somebody", "/127.0.0.1", 1, request, self.fault, self.listener)
         response = await self._handlers[name](call)
         if response is None:
             return None

@@ -170,6 +170,52 @@ async def test_the_only_node_leads_nothing_while_it_is_stopped_and_everything_af
 
 
 @pytest.mark.asyncio
+async def test_whoever_comes_by_another_listener_is_sent_to_the_addresses_advertised_there() -> None:
+    """By Metadata, DescribeCluster, FindCoordinator and the answers that name a leader; others as before."""
+    async with Broker({"orders": 1}, brokers=2) as broker:
+        advertised = {1: "127.0.0.1:19091", 2: "proxy:19092"}
+        behind = broker.listen_behind(advertised)
+        direct = {node: broker.address(node) for node in (1, 2)}
+        other = 3 - broker.leader("orders")
+        for ports, expected in ((behind, advertised), (direct, direct)):
+            async with RawPeer.connect(ports[other]) as peer:
+                metadata = await peer.request("Metadata", 9, topics=[], allow_auto_topic_creation=False)
+                cluster = await peer.request("DescribeCluster", 1, endpoint_type=1)
+                old = await peer.request("FindCoordinator", 3, key="billing", key_type=0)
+                new = await peer.request("FindCoordinator", 4, coordinator_keys=["billing"], key_type=0)
+
+                assert {b.node_id: f"{b.host}:{b.port}" for b in metadata.brokers} == expected
+                assert {b.broker_id: f"{b.host}:{b.port}" for b in cluster.brokers} == expected
+                for found in (old, new.coordinators[0]):
+                    assert f"{found.host}:{found.port}" == expected[broker.coordinator("billing")]
+
+
+@pytest.mark.asyncio
+async def test_a_stopped_node_is_reached_by_none_of_its_listeners_and_by_each_when_it_is_started() -> None:
+    """On the same ports."""
+    async with Broker() as broker:
+        ports = [broker.address(1), broker.listen_behind({1: "127.0.0.1:19091"})[1]]
+        assert [await refused(port) for port in ports] == [False, False]
+        broker.stop()
+        assert [await refused(port) for port in ports] == [True, True]
+        broker.start()
+        assert [await refused(port) for port in ports] == [False, False]
+
+
+@pytest.mark.asyncio
+async def test_deleted_records_are_out_of_range() -> None:
+    """The log starts where it was told to; no further than at its end."""
+    async with Broker({"orders": 1}) as broker:
+        broker.append("orders", 0, b"a", b"b", b"c")
+        broker.delete_records("orders", 0, 2)
+
+        assert [record.value for record in broker.records("orders")] == [b"c"]
+        assert broker.end_offset("orders") == 3
+        with pytest.raises(BrokerError, match="OFFSET_OUT_OF_RANGE"):
+            broker.delete_records("orders", 0, 4)
+
+
+@pytest.mark.asyncio
 async def test_a_group_is_told_to_look_for_its_coordinator_when_that_moves() -> None:
     """The old one refuses it, the new one knows the member."""
     async with Broker({"orders": 1}, brokers=2) as broker:

@@ -144,6 +144,10 @@ async def test_another_brokers_partition_is_refused_and_its_leader_named() -> No
     assert leaders(new) == [None, (2, 0), (3, 0)]
     assert [(n.node_id, n.host, n.port) for n in new.node_endpoints] == [(2, "node-2", 9002), (3, "node-3", 9003)]
 
+    desk.listener, desk.nodes[1].advertised[1] = 1, ("proxy", 1)
+    elsewhere = await desk.fetch((topic, {1: 0, 2: 0}), version=16)
+    assert [(n.node_id, n.host, n.port) for n in elsewhere.node_endpoints] == [(2, "proxy", 1), (3, "node-3", 9003)]
+
 
 @pytest.mark.asyncio
 async def test_a_follower_answers_consumers_who_may_ask_it() -> None:

@@ -95,6 +95,9 @@ async def test_another_brokers_partition_is_refused_and_its_leader_named() -> No
     assert (refused.error_code, refused.current_leader.leader_id, refused.current_leader.leader_epoch) == (6, 1, 0)
     assert [(n.node_id, n.host, n.port) for n in new.node_endpoints] == [(1, "node-1", 9001)]
 
+    desk.listener, desk.nodes[0].advertised[1] = 1, ("proxy", 1)
+    assert [(n.node_id, n.host, n.port) for n in (await ask(10)).node_endpoints] == [(1, "proxy", 1)]
+
 
 @pytest.mark.asyncio
 async def test_too_few_replicas_in_sync_refuse_acks_all_only() -> None:

@@ -1,19 +1,27 @@
-"""Tests against a real Kafka: skipped with a reason where none can run, mandatory with KAFKASTATIC_REQUIRE_KAFKA=1."""
+"""Tests against a broker, each of them twice: on the embedded one, and on a real Kafka.
+
+A real one needs Java and Maven: skipped with the reason where they are not, mandatory with KAFKASTATIC_REQUIRE_KAFKA=1.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import pytest
 
+from tests.support.embedded import EmbeddedCluster, EmbeddedKafka, embedded_cluster, embedded_kafka
 from tests.support.members import JavaMember, Jvm
 from tests.support.raw_peer import RawPeer
 from tools.real_cluster import RealCluster
 from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
+
+Kafka = RealKafka | EmbeddedKafka
+Settings = Mapping[str, object] | None
 
 _brokers = pytest.StashKey[list[tuple[str, RealKafka]]]()
 """Every broker that was started, in that order, with the name of the fixture that did it."""
@@ -21,9 +29,20 @@ _brokers = pytest.StashKey[list[tuple[str, RealKafka]]]()
 _groups = pytest.StashKey[str]()
 """What the ids of a test's groups begin with."""
 
+PLACES = (pytest.param("embedded", marks=pytest.mark.once), pytest.param("real", marks=pytest.mark.integration))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What uses a broker runs in both places, unless it is marked `real_only`."""
+    if "place" in metafunc.fixturenames:
+        places = PLACES[1:] if metafunc.definition.get_closest_marker("real_only") else PLACES
+        metafunc.parametrize("place", places, indirect=True, scope="session")
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    item.add_marker(pytest.mark.integration)
+    used = getattr(item, "fixturenames", ())
+    if "place" not in used or "jvm" in used:
+        item.add_marker(pytest.mark.integration)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -74,63 +93,70 @@ def _blame_who_leaks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
+def place(request: pytest.FixtureRequest) -> str:
+    """Where a test runs: on the `embedded` broker, or on the `real` one."""
+    return request.param
+
+
+@contextlib.contextmanager
+def _broker(
+    request: pytest.FixtureRequest,
+    place: str,
+    version: str = DEFAULT_VERSION,
+    settings: Settings = None,
+    **listeners: bool,
+) -> Iterator[Kafka]:
+    if place == "embedded":
+        with embedded_kafka(version, settings) as broker:
+            yield broker
+        return
+    demand_kafka(version)
+    real = RealKafka(version, settings, **listeners)
+    try:
+        yield _started(request, real)
+    finally:
+        real.close()
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest, place: str) -> Iterator[Kafka]:
     """One 4.4.0 broker for the whole session: leave it running, use topics and groups of your own."""
-    demand_kafka()
-    broker = RealKafka()
-    try:
-        yield _started(request, broker)
-    finally:
-        broker.close()
+    with _broker(request, place) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")
-def kafka_of_small_groups(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
+def kafka_of_small_groups(request: pytest.FixtureRequest, place: str) -> Iterator[Kafka]:
     """One 4.4.0 broker for the whole session whose groups hold one member: topics and groups of your own."""
-    demand_kafka()
-    broker = RealKafka(settings={"group.max.size": 1})
-    try:
-        yield _started(request, broker)
-    finally:
-        broker.close()
+    with _broker(request, place, settings={"group.max.size": 1}) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")
-def older_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
+def older_kafka(request: pytest.FixtureRequest, place: str) -> Iterator[Kafka]:
     """One 3.9.2 broker for the whole session: the older group coordinator, with groups of three members at most."""
-    demand_kafka("3.9.2")
-    broker = RealKafka("3.9.2", {"group.max.size": 3})
-    try:
-        yield _started(request, broker)
-    finally:
-        broker.close()
+    with _broker(request, place, "3.9.2", {"group.max.size": 3}) as broker:
+        yield broker
 
 
 @pytest.fixture
-def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., RealKafka]]:
+def kafka_factory(request: pytest.FixtureRequest, place: str) -> Iterator[Callable[..., Kafka]]:
     """Brokers of the test's own, to restart, pause or configure: `kafka_factory("3.9.2", {"setting": 1}, tls=True)`."""
-    brokers: list[RealKafka] = []
+    with contextlib.ExitStack() as brokers:
 
-    def start(
-        version: str = DEFAULT_VERSION,
-        settings: dict[str, object] | None = None,
-        *,
-        tls: bool = False,
-        sasl: bool = False,
-    ) -> RealKafka:
-        demand_kafka(version)
-        broker = RealKafka(version, settings, tls=tls, sasl=sasl)
-        brokers.append(broker)
-        return _started(request, broker)
+        def start(version: str = DEFAULT_VERSION, settings: Settings = None, **listeners: bool) -> Kafka:
+            return brokers.enter_context(_broker(request, place, version, settings, **listeners))
 
-    yield start
-    for broker in brokers:
-        broker.close()
+        yield start
 
 
 @pytest.fixture(scope="session")
-def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
+def kafka_cluster(request: pytest.FixtureRequest, place: str) -> Iterator[RealCluster | EmbeddedCluster]:
     """Three 4.4.0 brokers for the whole session: who stops one starts it again. Topics and groups of your own."""
+    if place == "embedded":
+        with embedded_cluster() as embedded:
+            yield embedded
+        return
     demand_kafka()
     quick_to_judge = {"broker.session.timeout.ms": 5_000, "broker.heartbeat.interval.ms": 500}
     cluster = RealCluster(settings=quick_to_judge)
@@ -151,7 +177,7 @@ def jvm() -> Iterator[Jvm]:
 
 
 @pytest.fixture
-def topic(kafka: RealKafka) -> Callable[..., Awaitable[str]]:
+def topic(kafka: Kafka) -> Callable[..., Awaitable[str]]:
     """Creates a topic and returns its unique name: `name = await topic(partitions=6)`."""
 
     async def create(partitions: int = 1, *, prefix: str = "topic", **config: str) -> str:

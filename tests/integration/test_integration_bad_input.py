@@ -74,6 +74,7 @@ async def test_an_advertised_address_that_cannot_be_reached(kafka, three, group)
     row.then(await reads(kafka.bootstrap, name))
 
 
+@pytest.mark.real_only("TLS")
 @pytest.mark.asyncio
 async def test_tls_met_in_plaintext_and_the_other_way_round(kafka_factory) -> None:
     """A real TLS listener: in plaintext, with an ssl_context that does not trust it, and with the right one."""

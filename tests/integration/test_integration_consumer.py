@@ -18,8 +18,10 @@ from kafkastatic.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
+from tests.support.embedded import EmbeddedKafka
 from tests.support.raw_peer import RawMember, RawPeer
 from tests.support.scenes import Recorder, consumer, eventually, reading, recorded, running, write
+from tools.real_kafka import RealKafka
 
 SOON = 10
 
@@ -51,9 +53,12 @@ def filled(kafka, topic):
     return fill
 
 
-def delete_before(bootstrap: str, topic: str, partition: int, offset: int) -> None:
-    """DeleteRecords by a foreign admin client: the log starts at `offset`."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+def delete_before(kafka: RealKafka | EmbeddedKafka, topic: str, partition: int, offset: int) -> None:
+    """The log starts at `offset`: on a real broker by a foreign admin client."""
+    if isinstance(kafka, EmbeddedKafka):
+        kafka.delete_records(topic, partition, offset)
+        return
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     for future in admin.delete_records([ForeignTopicPartition(topic, partition, offset)]).values():
         assert future.result(10).low_watermark == offset
 
@@ -124,7 +129,7 @@ async def test_a_position_outside_the_log_is_reset(kafka, filled, group_id, offs
     """Before its start, where records were deleted, or behind its end."""
     name = await filled(5)
     tp = TopicPartition(name, 0)
-    await asyncio.to_thread(delete_before, kafka.bootstrap, name, 0, 2)
+    await asyncio.to_thread(delete_before, kafka, name, 0, 2)
     options = {"group_id": group_id()} if grouped else {}
     async with (
         RawPeer.connect(kafka.bootstrap) as peer,
@@ -148,7 +153,7 @@ async def test_a_position_outside_the_log_raises_without_a_policy(kafka, filled,
     """Every ask raises until a seek; the error says which offset, and how to go on."""
     name = await filled(5)
     tp = TopicPartition(name, 0)
-    await asyncio.to_thread(delete_before, kafka.bootstrap, name, 0, 2)
+    await asyncio.to_thread(delete_before, kafka, name, 0, 2)
     ours = consumer(kafka.bootstrap, auto_offset_reset="none")
     ours.assign([tp])
     async with ours:
@@ -447,7 +452,7 @@ async def test_offsets_of_the_log(kafka, filled, topic) -> None:
     async with RawPeer.connect(kafka.bootstrap) as peer:
         for number in range(5):
             await write(peer, timed, 0, [b"%d" % number], timestamp_ms=1_700_000_000_000 + number * 1000)
-    await asyncio.to_thread(delete_before, kafka.bootstrap, name, 0, 4)
+    await asyncio.to_thread(delete_before, kafka, name, 0, 4)
     async with consumer(kafka.bootstrap, name) as ours:
         everything = [tp(name, 0), tp(name, 1), tp(timed, 0)]
         assert await ours.beginning_offsets(everything) == {tp(name, 0): 4, tp(name, 1): 0, tp(timed, 0): 0}

@@ -201,6 +201,7 @@ async def knows_its_place(broker: RealKafka, group: str, topic: str) -> bool:
 # ── the test ──
 
 
+@pytest.mark.real_only("brokers that freeze")
 @pytest.mark.asyncio
 async def test_brokers_die_and_freeze_and_a_group_of_two_goes_on(kafka_cluster: RealCluster, group_id) -> None:
     """The coordinator, which leads a third of the partitions, is frozen; its successor is killed and started.
@@ -257,6 +258,7 @@ async def a_consumer_starts(dead: RealKafka, alive: RealKafka, topic: str) -> No
             assert (await asyncio.wait_for(another.getone(), 5)).value == b"0"
 
 
+@pytest.mark.real_only("brokers that freeze")
 @pytest.mark.asyncio
 async def test_a_member_whose_coordinator_is_frozen_reads_on_and_closes_in_its_time(
     kafka_cluster: RealCluster, group_id

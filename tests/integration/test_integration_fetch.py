@@ -140,6 +140,7 @@ async def fill(cluster, topic: str, leader: int, values: Iterable[bytes]) -> Non
         await write(peer, topic, 0, values)
 
 
+@pytest.mark.real_only("the nearest replica")
 @pytest.mark.asyncio
 async def test_records_come_from_the_replica_in_our_rack(kafka_cluster) -> None:
     """The leader sends us there (KIP-392); when that broker is killed the leader itself goes on at once."""
@@ -195,6 +196,7 @@ async def test_the_old_leader_tells_who_leads_now(kafka_cluster) -> None:
 # ── quotas ──
 
 
+@pytest.mark.real_only("quotas")
 @pytest.mark.asyncio
 async def test_a_throttled_client_is_silent_and_stays_in_its_group(kafka, topic, group_id) -> None:
     """No fetch is sent before the broker's time has passed (KIP-219); heartbeats go on meanwhile."""

@@ -28,6 +28,7 @@ async def quiet(proxy: RecordingProxy, seconds: float) -> None:
     assert len(proxy.sent("OffsetCommit")) <= 2  # where each has started
 
 
+@pytest.mark.real_only("connections.max.idle.ms")
 @pytest.mark.asyncio
 async def test_a_quiet_hour_costs_nothing(kafka_factory, group_id) -> None:
     """No rebalance, no callback, the same epochs; idle connections are closed again and again; then records come."""

@@ -67,6 +67,7 @@ async def test_commits_and_heartbeats_are_quick_while_a_join_is_parked(kafka, to
             times[what].append(time.perf_counter() - began)
             return result
 
+        proxy.delay("CreateTopics", 0.05, when="request", times=None)  # so that it takes a while on a quick broker too
         creating = asyncio.create_task(create_topics(client, f"{name}-more"))
         while not creating.done():
             beat = client.coordinator.request(heartbeat(who), Role.QUICK, timeout=5)

@@ -718,9 +718,10 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
         await eventually(lambda: len(reader.records) == 2)
         before = ours.membership
         for stop, count in ((own.stop, 4), (own.kill, 6)):
+            losses, known = len(lost(caplog)), len(confirmed(caplog))
             await asyncio.to_thread(stop)
-            known = len(confirmed(caplog))
             commit = asyncio.create_task(ours.commit({TopicPartition(name, 0): 1}))
+            await eventually(lambda losses=losses: len(lost(caplog)) > losses)
             await asyncio.to_thread(own.start)
             await asyncio.wait_for(commit, 20)
             async with RawPeer.connect(own.bootstrap) as peer:
@@ -744,6 +745,11 @@ async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_fact
             twin = RawMember(peer, group, [name], instance_id="a")
             await twin.settle()
             assert twin.generation == before.epoch
+
+
+def lost(caplog) -> list[str]:
+    """The events that say that the coordinator is out of reach."""
+    return [m for record in caplog.records if (m := record.getMessage()).startswith("coordinator_lost ")]
 
 
 def confirmed(caplog) -> list[str]:

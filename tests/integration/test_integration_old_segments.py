@@ -40,6 +40,7 @@ def as_librdkafka_reads(bootstrap: str, topic: str, group: str) -> list[Any]:
         theirs.close()
 
 
+@pytest.mark.real_only("old log segments")
 @pytest.mark.asyncio
 async def test_old_segments_of_a_real_broker_are_read(kafka_factory, group_id) -> None:
     """Formats 0, 1 and 2 one behind another, in every codec, as Kafka's own classes wrote them."""

@@ -34,6 +34,8 @@ from tests.support.scenes import Recorder, eventually, reading, running, write
 from tools.real_cluster import RealCluster
 from tools.real_kafka import PLAIN_USER, SCRAM_USERS, Certificate, RealKafka
 
+pytestmark = pytest.mark.real_only("TLS and SASL")
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 Create = Callable[..., Awaitable[str]]
 BOB = ("bob", SCRAM_USERS["bob"])

@@ -16,6 +16,8 @@ from confluent_kafka import TopicPartition as ConfluentPartition
 from kafkastatic import TopicPartition
 from tests.support.scenes import consumer, eventually
 
+pytestmark = pytest.mark.real_only("transactions")
+
 Record = tuple[int, bytes]
 
 

@@ -50,6 +50,7 @@ async def values(source: Consumer[bytes, bytes], count: int) -> list[tuple[int, 
         return [(record.offset, record.value) for record in [await source.getone() for _ in range(count)]]
 
 
+@pytest.mark.real_only("unclean leader election")
 @pytest.mark.asyncio
 async def test_a_truncated_log_is_noticed(kafka_cluster, group_id, caplog) -> None:
     """The consumer that runs goes on where the logs part, and so does one that starts from a commit; with

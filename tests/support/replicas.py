@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import kafka.protocol.admin as _admin
 
+from tests.support.embedded import EmbeddedCluster
 from tests.support.raw_peer import RawError, RawPeer
 from tests.support.recording_proxy import RecordingProxy
 from tests.support.scenes import eventually
@@ -40,8 +41,13 @@ async def leaders_seen(bootstrap: str, topic: str, leaders: Sequence[int], timeo
     await eventually(seen, timeout)
 
 
-async def move_leader(cluster: RealCluster, topic: str, partition: int, replicas: Sequence[int]) -> None:
+async def move_leader(
+    cluster: RealCluster | EmbeddedCluster, topic: str, partition: int, replicas: Sequence[int]
+) -> None:
     """Gives a partition's replicas another order and elects the first of them; returns when that was answered."""
+    if isinstance(cluster, EmbeddedCluster):
+        cluster.move_leader(topic, partition, replicas[0])
+        return
     reassign = _admin.AlterPartitionReassignmentsRequest.ReassignableTopic
     moved = reassign(
         name=topic, partitions=[reassign.ReassignablePartition(partition_index=partition, replicas=list(replicas))]

@@ -87,12 +87,16 @@ def test_misspelt(embedded_kafka): pass
 
 @pytest.mark.embedded_kafka(3)
 def test_by_position(embedded_kafka): pass
+
+@pytest.mark.embedded_kafka(topics={"or ders": 1})
+def test_misnamed(embedded_kafka): pass
 """)
-    result.assert_outcomes(passed=2, errors=2)
+    result.assert_outcomes(passed=2, errors=3)
     result.stdout.fnmatch_lines(
         [
             "embedded_kafka: The embedded broker has no setting 'group_max_siz'. Did you mean group_max_size?",
             "@pytest.mark.embedded_kafka takes no positional arguments: *",
+            "embedded_kafka: CreateTopics answered INVALID_TOPIC_EXCEPTION (17) for topic='or ders'*",
         ]
     )
     result.stdout.no_fnmatch_line("*kafkastatic/testing/*")

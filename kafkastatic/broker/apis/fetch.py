@@ -92,7 +92,7 @@ class FetchApi:
         last: tuple[str | None, bytes] | None = None
         for wanted, data in answers:
             if call.version >= _LEADERS_SINCE and data.error_code in _LEADS_ELSEWHERE:
-                self._tell_leader(wanted, data, leaders)
+                self._tell_leader(call, wanted, data, leaders)
             if (wanted.topic, wanted.topic_id) != last:
                 last = (wanted.topic, wanted.topic_id)
                 response.responses.append(FetchableTopicResponse(topic=wanted.topic or "", topic_id=wanted.topic_id))
@@ -100,13 +100,14 @@ class FetchApi:
         response.node_endpoints = list(leaders.values())
         return response
 
-    def _tell_leader(self, wanted: Wanted, data: PartitionData, leaders: dict[int, NodeEndpoint]) -> None:
+    def _tell_leader(self, call: Call, wanted: Wanted, data: PartitionData, leaders: dict[int, NodeEndpoint]) -> None:
         partition = self._cluster.partition(wanted.topic or "", wanted.index)
         if partition is None:
             return
         data.current_leader = LeaderIdAndEpoch(leader_id=partition.leader, leader_epoch=partition.leader_epoch)
         if (node := self._cluster.nodes.get(partition.leader)) is not None:
-            leaders[node.node_id] = NodeEndpoint(node_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
+            host, port = node.address(call.listener)
+            leaders[node.node_id] = NodeEndpoint(node_id=node.node_id, host=host, port=port, rack=node.rack)
 
 
 class _Reading:

@@ -22,7 +22,7 @@ from kafkastatic._protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 from kafkastatic.broker.call import Call
-from kafkastatic.broker.cluster import NOBODY, Cluster, Partition, Topic
+from kafkastatic.broker.cluster import NOBODY, Cluster, Node, Partition, Topic
 from kafkastatic.broker.topic_rules import problem_with_name
 from kafkastatic.types import NO_TOPIC_ID
 
@@ -58,8 +58,8 @@ class MetadataApi:
                 topic.topic_authorized_operations = _NO_OPERATIONS if topic.error_code else _TOPIC_OPERATIONS
         return MetadataResponse(
             brokers=[
-                MetadataResponseBroker(node_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
-                for node in self._cluster.online()
+                MetadataResponseBroker(node_id=node.node_id, host=host, port=port, rack=node.rack)
+                for node, host, port in self._brokers(call)
             ],
             cluster_id=self._cluster.cluster_id,
             controller_id=self._cluster.controller(),
@@ -107,6 +107,9 @@ class MetadataApi:
             offline_replicas=offline,
         )
 
+    def _brokers(self, call: Call) -> list[tuple[Node, str, int]]:
+        return [(node, *node.address(call.listener)) for node in self._cluster.online()]
+
     async def describe_cluster(self, call: Call) -> DescribeClusterResponse:
         request: DescribeClusterRequest = call.request
         if request.endpoint_type != _BROKERS:
@@ -120,8 +123,8 @@ class MetadataApi:
             controller_id=self._cluster.controller(),
             endpoint_type=_BROKERS,
             brokers=[
-                DescribeClusterBroker(broker_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
-                for node in self._cluster.online()
+                DescribeClusterBroker(broker_id=node.node_id, host=host, port=port, rack=node.rack)
+                for node, host, port in self._brokers(call)
             ],
             cluster_authorized_operations=_CLUSTER_OPERATIONS
             if request.include_cluster_authorized_operations
@@ -132,8 +135,10 @@ class MetadataApi:
         request: FindCoordinatorRequest = call.request
         if call.version >= 4:
             keys = request.coordinator_keys
-            return FindCoordinatorResponse(coordinators=[self._coordinator(key, request.key_type) for key in keys])
-        found = self._coordinator(request.key, request.key_type)
+            return FindCoordinatorResponse(
+                coordinators=[self._coordinator(key, request.key_type, call.listener) for key in keys]
+            )
+        found = self._coordinator(request.key, request.key_type, call.listener)
         return FindCoordinatorResponse(
             error_code=found.error_code,
             error_message=found.error_message if found.error_code else "NONE",
@@ -142,7 +147,7 @@ class MetadataApi:
             port=found.port,
         )
 
-    def _coordinator(self, key: str, key_type: int) -> Coordinator:
+    def _coordinator(self, key: str, key_type: int, listener: int) -> Coordinator:
         """Every group has one; share groups have none. Nobody is authorized to use transactions, there are none."""
         if key_type not in _KEY_TYPES:
             message = f"There is no coordinator type {key_type}."
@@ -157,8 +162,8 @@ class MetadataApi:
             return Coordinator(
                 key=key, node_id=-1, host="", port=-1, error_code=codes.COORDINATOR_NOT_AVAILABLE, error_message=None
             )
-        node = self._cluster.nodes[node_id]
-        return Coordinator(key=key, node_id=node_id, host=node.host, port=node.port, error_message="")
+        host, port = self._cluster.nodes[node_id].address(listener)
+        return Coordinator(key=key, node_id=node_id, host=host, port=port, error_message="")
 
 
 def _malformed(request: MetadataRequest, version: int) -> int:

@@ -118,7 +118,7 @@ class ProduceApi:
             if error.code not in _TOLD_WITHOUT_START:
                 answer.log_start_offset = partition.log.start_offset
             if error.code == codes.NOT_LEADER_OR_FOLLOWER and call.version >= _LEADERS_SINCE:
-                self._tell_leader(partition, answer, leaders)
+                self._tell_leader(call, partition, answer, leaders)
             return answer
 
     def _appended(self, call: Call, partition: Partition, data: memoryview) -> PartitionProduceResponse:
@@ -145,11 +145,12 @@ class ProduceApi:
         )
 
     def _tell_leader(
-        self, partition: Partition, answer: PartitionProduceResponse, leaders: dict[int, NodeEndpoint]
+        self, call: Call, partition: Partition, answer: PartitionProduceResponse, leaders: dict[int, NodeEndpoint]
     ) -> None:
         answer.current_leader = LeaderIdAndEpoch(leader_id=partition.leader, leader_epoch=partition.leader_epoch)
         if (node := self._cluster.nodes.get(partition.leader)) is not None:
-            leaders[node.node_id] = NodeEndpoint(node_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
+            host, port = node.address(call.listener)
+            leaders[node.node_id] = NodeEndpoint(node_id=node.node_id, host=host, port=port, rack=node.rack)
 
 
 def _check_batch(records: memoryview | None, version: int) -> None:
