@@ -89,7 +89,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """No test leaks what was there before: a collection after each test need not look at it, for a tenth of a second."""
+    """A collection after each test need not look at what was there before them, for a tenth of a second."""
     gc.freeze()
 
 
