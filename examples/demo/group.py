@@ -94,7 +94,7 @@ class Member:
     def _told(self, what: str, *details: Any) -> None:
         if what == "records":
             self.read = True
-            self._group.ledger.received(*details)
+            self._group.ledger.received(*details, self.name)
         elif what == "fenced":
             self.state, self.message = "fenced", details[0]
         else:
@@ -190,11 +190,14 @@ class Group:
 
     async def restart(self, member: Member, down: float) -> None:
         """Stop a member, start it again after so many seconds, and wait until it has read something."""
+        clock = asyncio.get_running_loop().time
+        since = clock()
         await member.stop()
         await asyncio.sleep(down)
         member.start()
         await self.settled()
         await self.until(lambda: member.read)
+        self.ledger.was_away(member.name, since, clock())
 
     async def duplicate(self) -> Member:
         """Start a second process of the second member: the same program with the same options."""

@@ -13,11 +13,16 @@ Produced = Mapping[int, Mapping[int, float]]
 
 
 class Gap(NamedTuple):
-    """A time in which records of a partition waited, and none of them was received."""
+    """A time in which records of a partition waited, and none of them was received.
+
+    Attributes:
+        reader: who received the record before; "" at the beginning.
+    """
 
     partition: int
     start: float
     end: float
+    reader: str = ""
 
     @property
     def length(self) -> float:
@@ -33,16 +38,21 @@ class Ledger:
 
     def __init__(self, produced: Produced) -> None:
         self._produced = produced
-        self._first: dict[int, dict[int, float]] = {}
+        self._first: dict[int, dict[int, tuple[float, str]]] = {}
+        self._away: list[tuple[str, float, float]] = []
         self.twice = 0
 
-    def received(self, partition: int, offsets: Iterable[int], at: float) -> None:
+    def received(self, partition: int, offsets: Iterable[int], at: float, reader: str = "") -> None:
         first = self._first.setdefault(partition, {})
         for offset in offsets:
             if offset in first:
                 self.twice += 1
             else:
-                first[offset] = at
+                first[offset] = (at, reader)
+
+    def was_away(self, reader: str, since: float, until: float) -> None:
+        """A reader restarted: its partitions had to wait for it, or for another reader."""
+        self._away.append((reader, since, until))
 
     def missing(self) -> int:
         """How many records that were produced nobody has received."""
@@ -55,10 +65,18 @@ class Ledger:
     def gaps(self, now: float) -> list[Gap]:
         """The dark times so far; what is unread now makes gaps that end now."""
         return [
-            Gap(partition, start, end)
+            Gap(partition, start, end, reader)
             for partition, offsets in self._produced.items()
-            for start, end in _gaps(offsets, self._first.get(partition, {}), now)
+            for start, end, reader in _gaps(offsets, self._first.get(partition, {}), now)
             if end - start >= SHORTEST
+        ]
+
+    def imposed(self, now: float) -> list[Gap]:
+        """Those of partitions whose reader was at work all the time: what others' restarts cost it."""
+        return [
+            gap
+            for gap in self.gaps(now)
+            if not any(gap.reader == who and since < gap.end and gap.start < until for who, since, until in self._away)
         ]
 
     def dark(self, now: float) -> list[int]:
@@ -66,11 +84,13 @@ class Ledger:
         return sorted({gap.partition for gap in self.gaps(now) if gap.end == now})
 
 
-def _gaps(produced: Mapping[int, float], first: Mapping[int, float], now: float) -> Iterator[tuple[float, float]]:
+def _gaps(
+    produced: Mapping[int, float], first: Mapping[int, tuple[float, str]], now: float
+) -> Iterator[tuple[float, float, str]]:
     """From when a record waited, and the one before it was received, until it was received itself."""
-    last = float("-inf")
+    last, reader = float("-inf"), ""
     for offset, at in produced.items():
-        until = first.get(offset, now)
+        until, by = first.get(offset, (now, ""))
         if until > last:
-            yield max(at, last), until
-            last = until
+            yield max(at, last), until, reader
+            last, reader = until, by

@@ -139,7 +139,7 @@ class Story:
         rebalances = counted(group.rebalances - before.rebalances, "rebalance")
         callbacks = counted(group.callbacks - before.callbacks, "callback")
         taken = counted(group.taken - before.taken, "partition")
-        dark = f"dark for {_longest(gaps):.2f} s at most, {_total(gaps):.1f} s in all"
+        dark = f"dark for {_total(gaps):.1f} s in all, {_longest(gaps):.2f} s at most"
         return f"    {group.name:<9}{rebalances}, {callbacks}, {taken} taken away; {dark}"
 
     def _say_who_owns_what(self) -> None:
@@ -181,6 +181,7 @@ class Story:
             group.taken,
             _longest(gaps),
             _total(gaps),
+            _total(group.ledger.imposed(self._now)),
             total - lost,
             group.ledger.twice,
             lost,

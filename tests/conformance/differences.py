@@ -92,6 +92,20 @@ DIFFERENCES = (
     ),
     Difference(
         "3.9.2",
+        ("group_that_is_full_while_it_rebalances",),
+        "a: JoinGroup v9*",
+        "",
+        "4.x does not see that all the others have joined when it refuses the last one, and waits for its timeout.",
+    ),
+    Difference(
+        "3.9.2",
+        ("pending_member",),
+        "a: Heartbeat v4 (after the other left)",
+        "error_code",
+        "In 4.x a group rebalances even when one leaves that had not joined yet.",
+    ),
+    Difference(
+        "3.9.2",
         ("offsets_are_deleted",),
         "admin: OffsetDelete v0 (nothing)",
         "error_code",

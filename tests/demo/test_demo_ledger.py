@@ -39,6 +39,18 @@ def test_a_slow_but_steady_reader_is_dark_between_what_it_receives() -> None:
     assert ledger.gaps(20.0) == [Gap(0, 10.0, 10.25), Gap(0, 10.25, 10.5), Gap(0, 10.5, 10.75)]
 
 
+def test_what_waits_for_a_reader_that_restarts_is_told_from_what_its_restart_costs_the_others() -> None:
+    """A gap is its reader's own if that one was away at any time of it; who read the record before is the reader."""
+    ledger = Ledger({0: {0: 10.0, 1: 11.0}, 1: {0: 10.0, 1: 11.0}, 2: {0: 10.0, 1: 11.0}})
+    for partition, reader, back in ((0, "a", 12.0), (1, "b", 11.5), (2, "a", 11.25)):
+        ledger.received(partition, [0], 10.0, reader)
+        ledger.received(partition, [1], back, "c")
+    ledger.was_away("a", 11.375, 12.5)
+
+    assert ledger.gaps(20.0) == [Gap(0, 11.0, 12.0, "a"), Gap(1, 11.0, 11.5, "b"), Gap(2, 11.0, 11.25, "a")]
+    assert ledger.imposed(20.0) == [Gap(1, 11.0, 11.5, "b"), Gap(2, 11.0, 11.25, "a")]
+
+
 def test_short_gaps_do_not_count() -> None:
     """Below a tenth of a second it is what a poll takes."""
     ledger = Ledger({0: {0: 10.0, 1: 11.0}})

@@ -105,6 +105,7 @@ async def pending_member(s: Session) -> None:
     await b.commit("t")
     await s.send("admin", "DescribeGroups", 5, groups=[s.group])
     await b.leave()
+    await a.heartbeat(note="after the other left")
     await b.join(note="after it left")
 
 
@@ -232,6 +233,7 @@ async def group_that_is_full_while_it_rebalances(s: Session) -> None:
     parked = [await member.join().parked() for member in (a, b, e)]
     parked.append(await d.join(note="restarted", member_id="").parked())
     await c.join()
+    await parked[0].parked()
     for call in parked:
         await call
     await d.join(note="restarted, CompletingRebalance", member_id="")

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.conformance.member import Member, group_of, joined_again, share
 from tests.conformance.session import Session, scenario
+from tests.support.raw_peer import subscription
 
 
 async def _left(s: Session, version: int, *members: dict[str, Any], note: str = "", group: str | None = None) -> None:
@@ -195,6 +196,23 @@ async def parked_join_outlives_the_session(s: Session) -> None:
     await s.passed(2.0)
     await a.join()
     await parked
+
+
+@scenario
+async def parked_rejoin_and_sync_outlive_the_session(s: Session) -> None:
+    """Those of a member that has been in a generation before."""
+    a = Member(s, "a", instance_id="a")
+    b = Member(s, "b", instance_id="b", session_timeout_ms=1_000)
+    await group_of(s, a, b)
+    other = await b.join(protocols={"range": subscription(["t"], generation=2)}).parked()
+    await s.passed(1.7)
+    await a.join()
+    await other
+    follower = await b.sync().parked()
+    await s.passed(1.7)
+    await a.sync(assignments={a: share("a"), b: share("b")})
+    await follower
+    await b.heartbeat()
 
 
 @scenario
