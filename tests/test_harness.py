@@ -30,9 +30,20 @@ def test_two(): assert False
 @pytest.mark.scenario(9, where="real")
 def test_three(): pytest.skip("no broker")
 
-@pytest.mark.integration
 @pytest.mark.scenario(5, where="real")
-def test_four(): pass
+@pytest.mark.parametrize("place", ["embedded", pytest.param("real", marks=pytest.mark.integration)])
+def test_four(place): pass
+"""
+
+PLACES = """
+import pytest
+from tests.support.embedded import EmbeddedKafka
+
+
+def test_a(kafka, older_kafka): assert isinstance(kafka, EmbeddedKafka) and isinstance(older_kafka, EmbeddedKafka)
+
+@pytest.mark.real_only("transactions")
+def test_b(kafka): pass
 """
 
 FAILING = """
@@ -87,10 +98,10 @@ def test_the_scenario_matrix_is_printed(tmp_path: Path) -> None:
     lines = _pytest("-m", "not integration", "test_it.py", cwd=tmp_path).stdout.splitlines()
     table = lines[next(i for i, line in enumerate(lines) if "acceptance scenarios" in line) + 1 :]
     assert [line.split() for line in table[:4]] == [
-        ["scenario", "machine", "peer", "real"],
-        ["4", "passed", "1", "-", "-"],
-        ["5", "-", "-", "not", "run", "1"],
-        ["9", "passed", "1", "-", "failed", "1,", "skipped", "1"],
+        ["scenario", "machine", "peer", "embedded", "real"],
+        ["4", "passed", "1", "-", "-", "-"],
+        ["5", "-", "-", "passed", "1", "not", "run", "1"],
+        ["9", "passed", "1", "-", "-", "failed", "1,", "skipped", "1"],
     ]
     assert table[4].startswith("no test: 1, 2, 3, 6, 7, 8, 10,")
 
@@ -125,6 +136,20 @@ def test_where_kafka_is_required_a_missing_java_fails() -> None:
     )
     assert run.returncode == 1
     assert "KAFKASTATIC_REQUIRE_KAFKA=1, but no Java found" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("required", "closing"), [("0", "1 passed, 2 skipped"), ("1", "1 passed, 2 errors")], ids=["a machine", "CI"]
+)
+def test_without_java_the_embedded_broker_is_left(tmp_path: Path, required: str, closing: str) -> None:
+    """What has to be shown on a real one is skipped with the reason, or an error where that is demanded."""
+    shutil.copy(TESTS.parent / "pyproject.toml", tmp_path)
+    shutil.copy(TESTS / "integration" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(PLACES)
+    demand = {"KAFKASTATIC_REQUIRE_KAFKA": required, "PYTHONPATH": str(TESTS.parent), "PATH": str(tmp_path)}
+    run = _pytest("test_it.py", cwd=tmp_path, **demand)
+    assert closing in run.stdout.splitlines()[-1]
+    assert "no Java found: a real Kafka needs Java" in run.stdout
 
 
 def test_a_failure_shows_what_the_brokers_of_the_test_logged(tmp_path: Path) -> None:

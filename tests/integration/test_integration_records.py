@@ -171,8 +171,10 @@ async def test_several_topics_of_mixed_codecs_are_read_as_one(kafka, topic, grou
     """With a group, and with partitions assigned by hand."""
     names = [await topic(partitions=2) for _ in CODECS]
     written: dict[TopicPartition, list[Written]] = {}
-    for name, codec in zip(names, CODECS, strict=True):
-        written |= await asyncio.to_thread(write, kafka.bootstrap, name, 2, 60, codec)
+    by_codec = zip(names, CODECS, strict=True)
+    writing = [asyncio.to_thread(write, kafka.bootstrap, name, 2, 60, codec) for name, codec in by_codec]
+    for part in await asyncio.gather(*writing):
+        written |= part
     async with consumer(kafka.bootstrap, *names, group_id=group_id(), group_instance_id="a") as ours:
         assert await read(ours, WAYS[way], 600) == written
         assert ours.assignment() == written.keys()
