@@ -33,6 +33,7 @@ PURE = (
     "broker/producers",
     "broker/sessions",
     "broker/faults",
+    "broker/java",
     "broker/settings",
 )
 OUTSIDE = {"asyncio", "anyio", "socket", "ssl", "threading", "time", "random", "uuid", "structlog"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from kafkastatic.broker.java import string_hash
 from kafkastatic.broker.log import PartitionLog
 from kafkastatic.broker.settings import BrokerSettings
 
@@ -222,9 +223,6 @@ class Cluster:
 
 def slot_of(group_id: str) -> int:
     """Java's `abs(hashCode)`, modulo how many slots there are."""
-    value = 0
-    units = group_id.encode("utf-16-be", "surrogatepass")
-    for at in range(0, len(units), 2):
-        value = (value * 31 + int.from_bytes(units[at : at + 2], "big")) & 0xFFFFFFFF
+    value = string_hash(group_id)
     value = value - (1 << 32) if value >> 31 else value
     return (0 if value == -(1 << 31) else abs(value)) % _GROUP_SLOTS

@@ -133,11 +133,11 @@ class FetchSessions:
             for index in forgotten.partitions:
                 session.partitions.pop((forgotten.topic_id if by_id else forgotten.topic, index), None)
         del self._sessions[session.session_id]
+        session.epoch = session.epoch + 1 if session.epoch < _LAST_EPOCH else 1  # whatever waits yet is overtaken
         if not session.partitions:
             return Fetch(by_id, {})
         self._sessions[session.session_id] = session
         session.used_at = now
-        session.epoch = session.epoch + 1 if session.epoch < _LAST_EPOCH else 1
         return Fetch(by_id, session.partitions, session)
 
     def finish(self, fetch: Fetch, answers: list[tuple[Wanted, PartitionData]], now: float) -> tuple[int, int]:

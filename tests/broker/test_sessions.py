@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from kafkastatic._protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic, PartitionData
+from kafkastatic._protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, PartitionData
 from kafkastatic.broker.sessions import Fetch, FetchSessions
 
 ID = b"1" * 16
@@ -69,6 +69,21 @@ def test_epochs_begin_anew_behind_the_last_one() -> None:
     errors = [begun(several, asked(session_id, epoch)).error for epoch in (2**31 - 1, 1, 2)]
 
     assert errors == [0, 0, 0]
+
+
+def test_a_request_that_forgets_all_partitions_overtakes_the_one_that_still_waits() -> None:
+    """It ends the session; what the other one found is not told any more."""
+    several = sessions()
+    session_id = opened(several)
+    waiting = begun(several, asked(session_id, 1))
+    found = [(wanted, PartitionData(partition_index=wanted.index, records=b"some")) for wanted in waiting.partitions]
+    last = asked(session_id, 2)
+    last.forgotten_topics_data = [ForgottenTopic(topic_id=ID, partitions=[0, 1])]
+    emptied = begun(several, last)
+
+    assert several.finish(emptied, [], 0.0) == (0, 0)
+    assert several.finish(waiting, found, 0.0) == (71, session_id)
+    assert begun(several, asked(session_id, 3)).error == 70
 
 
 def test_a_full_fetch_ends_the_session_that_it_names() -> None:

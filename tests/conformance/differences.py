@@ -99,6 +99,13 @@ DIFFERENCES = (
     ),
     Difference(
         "3.9.2",
+        ("static_members_of_two_minds_restart",),
+        "*",
+        "protocol_name",
+        "Of two protocols with as many votes, 4.x takes the first one of a hash map and 3.9 the last one.",
+    ),
+    Difference(
+        "3.9.2",
         ("pending_member",),
         "a: Heartbeat v4 (after the other left)",
         "error_code",

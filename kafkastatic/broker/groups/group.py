@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kafkastatic._protocol.consumer_protocol import decode_subscription
 from kafkastatic._protocol.error_codes import FENCED_INSTANCE_ID, NONE, UNKNOWN_MEMBER_ID
 from kafkastatic._protocol.messages.join_group import JoinGroupRequestProtocol
+from kafkastatic.broker.java import bucket
 from kafkastatic.errors import ProtocolError
 
 CONSUMER = "consumer"
@@ -105,6 +106,7 @@ class ClassicGroup:
         pending: member ids that were given out (KIP-394) and did not join yet.
         unsynced: of this generation, who has not asked for its assignment.
         awaiting: how many members have a parked join.
+        subscribed: what the members of this generation consumed when it began; `None` if that is not known.
         newcomers: whether members came while the first rebalance waited.
         stored: the group as it was last written down.
     """
@@ -125,6 +127,7 @@ class ClassicGroup:
         self.initial: Initial | None = None
         self.newcomers = False
         self.stored: ClassicGroup | None = None
+        self.subscribed: set[str] | None = None
         self._supported: Counter[str] = Counter()
 
     @property
@@ -216,21 +219,26 @@ class ClassicGroup:
             self.leader = joined.member_id
         return leader is not None
 
-    def next_generation(self) -> None:
+    def next_generation(self, *, older: bool) -> None:
         self.generation += 1
-        self.protocol = self.select_protocol() if self.members else None
+        self.protocol = self.select_protocol(older=older) if self.members else None
+        self.subscribed = self.topics()
         self.to(GroupState.COMPLETING if self.members else GroupState.EMPTY)
         self.unsynced.clear()
 
-    def select_protocol(self) -> str | None:
-        """What all members support; of several, the one that most of them prefer."""
+    def select_protocol(self, *, older: bool) -> str | None:
+        """What all members support; of several, the one that most of them prefer.
+
+        As many votes for two of them: their names decide, the other way round in the older coordinator.
+        """
         candidates = [name for name, count in self._supported.items() if count == len(self.members)]
         if len(candidates) < 2:
             return candidates[0] if candidates else None
         votes = Counter(
             next(name for name, _ in member.protocols if name in candidates) for member in self.members.values()
         )
-        return max(votes, key=lambda name: votes[name])
+        sign = 1 if older else -1
+        return max(votes, key=lambda name: (votes[name], sign * bucket(name), name))
 
     def supports(self, protocol_type: str, protocols: Iterable[JoinGroupRequestProtocol]) -> bool:
         """Whether a member of this type, with these protocols, may come in."""
@@ -238,6 +246,10 @@ class ClassicGroup:
         if self.state is GroupState.EMPTY:
             return bool(protocol_type) and bool(names)
         return protocol_type == self.protocol_type and any(self._supported[name] == len(self.members) for name in names)
+
+    def consumes(self, topic: str) -> bool:
+        """Whether its members consume it, or may."""
+        return topic in self.subscribed if self.subscribed is not None else self.protocol_type == CONSUMER
 
     def topics(self) -> set[str] | None:
         """What its members consume, `None` if their metadata cannot be read; nothing where they are no consumers."""

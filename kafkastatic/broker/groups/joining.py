@@ -159,7 +159,7 @@ def _replace(desk: Desk, asked: Asked, group: ClassicGroup, member: Member, memb
         rebalance(desk, group)
     elif group.state is GroupState.PREPARING:
         complete_if_all_joined(desk, group)
-    elif group.select_protocol() != group.protocol:
+    elif group.select_protocol(older=desk.older) != group.protocol:
         rebalance(desk, group)
     else:
         store_successor(group, predecessor, member)

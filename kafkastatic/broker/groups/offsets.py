@@ -171,12 +171,11 @@ class Offsets:
         self, group: ClassicGroup, request: deletes.OffsetDeleteRequest
     ) -> Iterable[deletes.OffsetDeleteResponseTopic]:
         topics: dict[str, deletes.OffsetDeleteResponseTopic] = {}
-        consumed = group.topics()
         asked_for = [(topic.name, p.partition_index) for topic in request.topics for p in topic.partitions]
         # As with commits, what is not there comes first.
         for name, index in sorted(asked_for, key=lambda place: self._desk.catalog.has(*place)):
             topic = topics.setdefault(name, deletes.OffsetDeleteResponseTopic(name=name))
-            code = self._delete_one(group.group_id, name, index, consumed is None or name in consumed)
+            code = self._delete_one(group.group_id, name, index, group.consumes(name))
             topic.partitions.append(deletes.OffsetDeleteResponsePartition(partition_index=index, error_code=code))
         return topics.values()
 

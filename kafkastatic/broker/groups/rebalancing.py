@@ -69,7 +69,7 @@ def complete(desk: Desk, group: ClassicGroup) -> None:
     if not group.elect() and group.members:
         _wait_for_joins(desk, group)
         return
-    group.next_generation()
+    group.next_generation(older=desk.older)
     if not group.members:
         store(group)
         return

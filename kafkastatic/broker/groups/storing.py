@@ -38,6 +38,7 @@ def reloaded(group: ClassicGroup) -> ClassicGroup | None:
     stored = group.stored
     if stored is not None:
         store(stored)
+        stored.subscribed = stored.topics()
     return stored
 
 

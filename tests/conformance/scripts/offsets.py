@@ -154,6 +154,21 @@ async def offsets_are_deleted(s: Session) -> None:
 
 
 @scenario
+async def offsets_are_deleted_after_a_restart_with_another_subscription(s: Session) -> None:
+    """What counts is what the members subscribed to when the generation began."""
+    old, new = await s.topic(), await s.topic("u")
+    a = Member(s, "a", instance_id="a", protocols={"range": subscription([old])})
+    await group_of(s, a)
+    await a.commit(old, 3)
+    await a.commit(new, 4)
+    await a.join(member_id="", protocols={"range": subscription([new])})
+    await a.sync()
+    wanted = [{"name": name, "partitions": [{"partition_index": 0}]} for name in (old, new)]
+    await s.send("admin", "OffsetDelete", 0, "", group_id=s.group, topics=wanted)
+    await fetched(s, 7)
+
+
+@scenario
 @disturbing
 async def offsets_of_a_topic_that_is_deleted(s: Session) -> None:
     """They are gone; a group that is left with nothing stays until it is deleted."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tests.conformance.member import Member, group_of, joined_again, share
 from tests.conformance.session import Session, scenario
 from tests.support.raw_peer import subscription
@@ -56,6 +58,20 @@ async def static_leader_restarts_while_stable(s: Session) -> None:
         await a.join(version)
         await a.sync(min(version - 2, 5), assignments={a: share("other"), b: share("other")})
         await b.sync()
+        await b.heartbeat()
+
+
+@scenario
+async def static_members_of_two_minds_restart(s: Session) -> None:
+    """Two protocols have a vote each: which one is chosen hangs on their names, and not on who restarted last."""
+    for number, names in enumerate(itertools.permutations(("range", "roundrobin", "sticky", "cooperative-sticky"), 2)):
+        a, b = (
+            Member(s, name, instance_id=name, group=f"{s.group}-{number}", protocols=dict.fromkeys(order, b""))
+            for name, order in (("a", names), ("b", names[::-1]))
+        )
+        await group_of(s, a, b)
+        await a.join(member_id="")
+        await a.sync()
         await b.heartbeat()
 
 
