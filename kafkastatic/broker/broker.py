@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import attrs
 
@@ -21,8 +20,8 @@ from kafkastatic.broker.apis.topics import TopicsApi
 from kafkastatic.broker.cluster import Cluster, Node
 from kafkastatic.broker.control import Control
 from kafkastatic.broker.serving import Service
-from kafkastatic.broker.settings import BrokerSettings
-from kafkastatic.broker.threads import LoopThread
+from kafkastatic.broker.settings import BrokerSettings, Release
+from kafkastatic.broker.threads import Calls, LoopThread
 from kafkastatic.errors import ConfigError
 
 
@@ -46,8 +45,10 @@ class Broker(Control):
         settings: what the brokers do by themselves; or each of `BrokerSettings` by name: `behaves_as="3.9"`.
 
     Raises:
-        ConfigError: if a setting does not exist, or a topic is none that Kafka would create.
+        ConfigError: if a setting does not exist, or has a value that is none.
+        BrokerError: on entering, if a topic is none that Kafka would create.
         OSError: on entering, if a port is taken.
+        RuntimeError: on entering it a second time.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Broker(Control):
         self._fetches = FetchApi(self._cluster, self._runtime)
         self._service = self._serve()
         self._listeners = {(node.node_id, 0): self._listener(node.node_id) for node in nodes}
-        self._loop = None
+        self.calls = Calls()
+        self._entered = False
         self._thread: LoopThread | None = None
 
     def _serve(self) -> Service:
@@ -109,6 +111,7 @@ class Broker(Control):
                 "Produce": produce.produce,
                 "SyncGroup": groups.sync_group,
             },
+            self._fetches.in_session,
         )
 
     # ── life ──
@@ -138,7 +141,10 @@ class Broker(Control):
             self._confess()
 
     async def _open(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        if self._entered:
+            raise RuntimeError("This broker was started before: make another one.")
+        self._entered = True
+        self.calls.open()
         try:
             for index, node in enumerate(self._cluster.nodes.values()):
                 self._listen(node, self._first_port + index if self._first_port else 0)
@@ -150,12 +156,13 @@ class Broker(Control):
             raise
 
     async def _close(self) -> None:
+        """At once, but for connections, whose end may be awaited by whoever is not cancelled."""
+        self.calls.close()
+        self._groups.close()
         for listener in self._listeners.values():
             listener.close()
         for listener in self._listeners.values():
             await listener.closed()
-        self._groups.close()
-        self._loop = None
 
     def _confess(self) -> None:
         if self._service.mistakes:
@@ -174,4 +181,7 @@ def _settings(given: BrokerSettings, options: Mapping[str, Any]) -> BrokerSettin
                 f"The embedded broker has no setting {name!r}.",
                 remedy=f"Did you mean {close[0]}?" if close else f"It has {', '.join(known)}.",
             )
-    return attrs.evolve(given, **options)
+    settings = attrs.evolve(given, **options)
+    if settings.behaves_as not in get_args(Release):
+        raise ConfigError(f"behaves_as is {settings.behaves_as!r}.", remedy=f"It is one of {get_args(Release)}.")
+    return settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from kafkastatic._protocol.faults import error_for
@@ -18,8 +17,9 @@ from kafkastatic.broker.faults import Cut, Rule
 from kafkastatic.broker.groups import GroupSnapshot
 from kafkastatic.broker.injection import Fault
 from kafkastatic.broker.listener import ClientSnapshot, Listener
+from kafkastatic.broker.refusals import has_places
 from kafkastatic.broker.serving import Service
-from kafkastatic.broker.threads import in_loop
+from kafkastatic.broker.threads import Calls, in_loop, not_running
 from kafkastatic.errors import ConfigError
 from kafkastatic.types import OffsetAndMetadata, TopicPartition
 
@@ -35,30 +35,25 @@ class Control:
     _runtime: Runtime
     _listeners: dict[tuple[int, int], Listener]
     _host: str
-    _loop: asyncio.AbstractEventLoop | None
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that it runs in.
-
-        Raises:
-            RuntimeError: if it does not run.
-        """
-        if self._loop is None:
-            raise RuntimeError("The broker is not running: use it inside its `with` or `async with`.")
-        return self._loop
+    calls: Calls
 
     # ── nodes ──
 
     @property
     def bootstrap(self) -> str:
-        """What a client takes as `bootstrap_servers`: every node, those that are stopped included."""
-        return ",".join(f"{node.host}:{node.port}" for node in self._cluster.nodes.values())
+        """What a client takes as `bootstrap_servers`: every node, those that are stopped included.
+
+        Raises:
+            RuntimeError: if it has not been started.
+        """
+        return ",".join(map(self.address, self._cluster.nodes))
 
     def address(self, node: int) -> str:
         """Where one node listens."""
         found = self._node(node)
-        return f"{found.host}:{found.port}"
+        if not found.port:
+            raise not_running()
+        return f"{f'[{found.host}]' if ':' in found.host else found.host}:{found.port}"
 
     @in_loop
     def stop(self, node: int = 1) -> None:
@@ -91,6 +86,8 @@ class Control:
         Returns:
             Where each node listens for them.
         """
+        for node_id in advertised:
+            self._check_online(node_id)
         number = 1 + max(listener.number for listener in self._listeners.values())
         found: dict[int, str] = {}
         for node_id, address in advertised.items():
@@ -124,6 +121,10 @@ class Control:
         if node_id not in self._cluster.nodes:
             raise ValueError(f"There is no node {node_id}, only {', '.join(map(str, self._cluster.nodes))}.")
         return self._cluster.nodes[node_id]
+
+    def _check_online(self, node_id: int) -> None:
+        if not self._node(node_id).online:
+            raise ValueError(f"Node {node_id} is stopped.")
 
     # ── topics and records ──
 
@@ -223,8 +224,12 @@ class Control:
 
     @in_loop
     def move_leader(self, topic: str, partition: int = 0, *, to: int) -> None:
-        """Give a partition to another leader, which becomes one of its replicas."""
-        self._node(to)
+        """Give a partition to another leader, which becomes one of its replicas.
+
+        Raises:
+            ValueError: if there is no such node, or it is stopped.
+        """
+        self._check_online(to)
         moved = self._partition(topic, partition)
         for nodes in (moved.replicas, moved.isr):
             if to not in nodes:
@@ -264,9 +269,11 @@ class Control:
         """Give a group to another coordinator, which loads it: parked requests are refused, session timers start anew.
 
         As in Kafka, groups move together with those in the same partition of the offsets topic.
-        """
 
-        self._node(to)
+        Raises:
+            ValueError: if there is no such node, or it is stopped.
+        """
+        self._check_online(to)
         self._groups.moved({self._cluster.move_coordinator(group_id, to)})
 
     # ── what goes wrong ──
@@ -275,7 +282,6 @@ class Control:
     def cap(self, api: str, version: int | None) -> None:
         """Serve an API up to this version only; -1 hides it, `None` lifts the cap."""
         self._check_api(api)
-
         self._service.caps.pop(api, None)
         if version is not None:
             self._service.caps[api] = version
@@ -301,7 +307,8 @@ class Control:
 
         Args:
             api: the name of the API: `"Heartbeat"`.
-            client_id, node, topic, partition: of which client, at which node, about what.
+            client_id, node, topic, partition: of which client, at which node, about what; for the APIs that are about
+                topics.
             error: answered instead of carrying the request out; with `topic` or `partition` for these only.
             delay_ms: how long a request waits before it is looked at.
             drop: carry it out, and never answer; the connection is silent from then on.
@@ -310,11 +317,20 @@ class Control:
             chunk: write the answer in pieces of so many bytes.
 
         Raises:
-            ConfigError: if there is no such API.
+            ConfigError: if there is no such API, or it is not about topics.
+            ValueError: if there is no such node, or a number or a word is none that has a meaning.
         """
         self._check_api(api)
+        if (topic is not None or partition is not None) and not has_places(api):
+            raise ConfigError(f"{api} requests are not about a topic.", remedy="Leave out topic and partition.")
+        if node is not None:
+            self._node(node)
+        if (times is not None and times < 1) or (chunk is not None and chunk < 1) or delay_ms < 0:
+            raise ValueError(f"times={times}, chunk={chunk} and delay_ms={delay_ms} have to be above 0.")
+        if cut not in (None, "before", "mid-frame"):
+            raise ValueError(f"cut={cut!r} is neither 'before' nor 'mid-frame'.")
         rule = Rule(api, client_id, node, topic, partition, error, delay_ms, drop, cut, hold, chunk)
-        return self._service.add_fault(rule, times, lambda remove: Fault(rule, remove, self.loop))
+        return self._service.add_fault(rule, times, lambda remove: Fault(rule, remove, self.calls))
 
     def _check_api(self, api: str) -> None:
         if not self._service.knows(api):

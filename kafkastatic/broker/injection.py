@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from kafkastatic.broker.faults import Rule
+from kafkastatic.broker.threads import Calls, in_loop, runs
 
 
 class Fault:
@@ -17,34 +18,39 @@ class Fault:
         parked: how many of them wait for `release` now.
     """
 
-    def __init__(self, rule: Rule, remove: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, rule: Rule, remove: Callable[[], None], calls: Calls) -> None:
         self.rule = rule
         self.hits = 0
         self.parked = 0
+        self.calls = calls
         self._remove = remove
-        self._loop = loop
-        self._released = loop.create_future()
+        self._released = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
+    @in_loop
     def remove(self) -> None:
         """It strikes no more. Who is parked stays so."""
-        self._on_loop(self._remove)
+        self._remove()
 
+    @in_loop
     def release(self) -> None:
         """Let those go on that are parked, and park nobody any more."""
-        self._on_loop(self._release)
+        self._remove()
+        self._released.set()
 
     async def reached(self, hits: int = 1, timeout: float = 5.0) -> None:
         """Wait until it has struck so many requests, from whichever event loop.
 
         Raises:
             TimeoutError: if it has not within `timeout` seconds.
+            RuntimeError: if the broker does not run any more.
         """
+        loop = self.calls.loop
         waiting = self._wait_for(hits)
-        if asyncio.get_running_loop() is self._loop:
+        if runs(loop):
             await asyncio.wait_for(waiting, timeout)
         else:
-            await asyncio.wait_for(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(waiting, self._loop)), timeout)
+            await asyncio.wait_for(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(waiting, loop)), timeout)
 
     # ── the broker's side, in its loop ──
 
@@ -57,33 +63,18 @@ class Fault:
         if self.rule.hold:
             self.parked += 1
             try:
-                await asyncio.shield(self._released)
+                await self._released.wait()
             finally:
                 self.parked -= 1
         if self.rule.delay_ms:
             await asyncio.sleep(self.rule.delay_ms / 1000)
 
-    def _release(self) -> None:
-        self._remove()
-        if not self._released.done():
-            self._released.set_result(None)
-
     async def _wait_for(self, hits: int) -> None:
         if self.hits >= hits:
             return
-        waiter: asyncio.Future[None] = self._loop.create_future()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append((hits, waiter))
         try:
             await waiter
         finally:
             self._waiters.remove((hits, waiter))
-
-    def _on_loop(self, call: Callable[[], None]) -> None:
-        try:
-            here = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            here = False
-        if here:
-            call()
-        else:
-            self._loop.call_soon_threadsafe(call)

@@ -14,6 +14,7 @@ from kafkastatic.errors import KafkaError
 
 _PREFIX = 4
 _AHEAD = 1 << 20  # bytes that are read of later requests while one is served
+_BACKLOG = 1024
 _OF_MEMBERS = ("JoinGroup", "SyncGroup", "Heartbeat")
 _numbers = itertools.count(1)
 
@@ -46,6 +47,7 @@ class Peer(asyncio.Protocol):
         self._member: tuple[str, str, str | None] | tuple[()] = ()
         self._received = bytearray()
         self._busy = False
+        self._silent = False
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -59,8 +61,12 @@ class Peer(asyncio.Protocol):
         self.host, self.port = (transport.get_extra_info("peername") or ("", 0))[:2]
         self._listener.peers.add(self)
         self.task = asyncio.get_running_loop().create_task(self._serve(), name=f"kafkastatic-broker:{self.number}")
+        if not self._listener.is_open:  # it was closed after this one had been accepted
+            self._listener.cut(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._silent:
+            return
         self._received += data
         if self._busy and len(self._received) > _AHEAD:
             self.transport.pause_reading()
@@ -79,14 +85,8 @@ class Peer(asyncio.Protocol):
 
     async def _serve(self) -> None:
         try:
-            while (frame := await self._frame()) is not None:
-                answer = await self._listener.service.answer(
-                    self._listener, self.number, f"/{self.host}", frame, self._heard
-                )
-                if answer.silent:
-                    await asyncio.get_running_loop().create_future()
-                if answer.cut == "before" or not await self._write(answer):
-                    break
+            while await self._serve_one():
+                pass
         except KafkaError:
             pass  # what cannot be understood ends the connection, as in Kafka
         except Exception as mistake:
@@ -94,6 +94,20 @@ class Peer(asyncio.Protocol):
         finally:
             if not self.transport.is_closing():
                 self.transport.abort()
+
+    async def _serve_one(self) -> bool:
+        """Whether the connection goes on afterwards. Nothing of a request or its answer outlives this."""
+        frame = await self._frame()
+        if frame is None:
+            return False
+        service, listener = self._listener.service, self._listener
+        answer = await service.answer(listener, self.number, f"/{self.host}", frame, self._heard)
+        if answer.silent:
+            self._silent = True
+            self._received.clear()
+            self.transport.resume_reading()  # so that its end is seen
+            await asyncio.get_running_loop().create_future()
+        return answer.cut != "before" and await self._write(answer)
 
     def snapshot(self) -> ClientSnapshot:
         return ClientSnapshot(self.client_id, f"{self.host}:{self.port}", self._listener.node_id, *self._member)
@@ -106,6 +120,7 @@ class Peer(asyncio.Protocol):
 
     async def _frame(self) -> bytes | None:
         """The next request, its length left out; `None` if its length is none that is served."""
+        await asyncio.sleep(0)  # who sends many requests at once leaves time to others
         while True:
             length = self._length()
             if length is not None and not 0 <= length <= self._listener.longest:
@@ -114,12 +129,12 @@ class Peer(asyncio.Protocol):
                 with memoryview(self._received) as view:
                     frame = bytes(view[_PREFIX : _PREFIX + length])
                 del self._received[: _PREFIX + length]
+                self._busy = True
                 return frame
             self._busy = False
             self._arrived.clear()
             self.transport.resume_reading()
             await self._arrived.wait()
-            self._busy = True
 
     def _length(self) -> int | None:
         if len(self._received) < _PREFIX:
@@ -137,6 +152,8 @@ class Peer(asyncio.Protocol):
             return False
         step = answer.chunk or len(frame)
         for start in range(0, len(frame), step):
+            if self.transport.is_closing():
+                return False
             self.transport.write(frame[start : start + step] if step < len(frame) else frame)
             if step < len(frame):
                 await asyncio.sleep(0.001)  # so that every piece is a packet
@@ -177,7 +194,7 @@ class Listener:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((self.host, port))
-            listening.listen(1024)
+            listening.listen(_BACKLOG)
             listening.setblocking(False)
         except BaseException:
             listening.close()
@@ -189,9 +206,14 @@ class Listener:
         )
         return self.port
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens."""
+        return self._serving is not None
+
     async def _accept(self, listening: socket.socket) -> None:
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Peer(self), sock=listening, start_serving=False
+            lambda: Peer(self), sock=listening, start_serving=False, backlog=_BACKLOG
         )
         await self._server.start_serving()
 
@@ -204,14 +226,20 @@ class Listener:
             self._server.close()
         else:
             self._socket.close()
+        self._ended = [task for task in self._ended if not task.done()]
         self._ended.append(self._serving)
         self._serving = self._socket = self._server = None
         for peer in list(self.peers):
-            peer.transport.abort()
-            peer.task.cancel()
-            self._ended.append(peer.task)
+            self.cut(peer)
+
+    def cut(self, peer: Peer) -> None:
+        """End one connection at once."""
+        peer.transport.abort()
+        peer.task.cancel()
+        self._ended.append(peer.task)
 
     async def closed(self) -> None:
         """Wait for what `close` has ended."""
         while self._ended:
-            await asyncio.wait([self._ended.pop()])
+            await asyncio.wait([self._ended[-1]])
+            self._ended.pop()

@@ -1,7 +1,8 @@
 """Answers that carry an error code instead of what was asked for, for every API. Pure.
 
-Where an API answers per topic or partition, a fault may be for some of them: `split` takes those out of a request, and
-`join` puts their answers beside the others'.
+Where an API answers per topic or partition, a fault may be for some of them. What changes something is divided: `split`
+takes them out of a request, and `join` puts their answers beside the others'. What only reads is carried out, and its
+answer `mark`ed.
 """
 
 from __future__ import annotations
@@ -39,20 +40,32 @@ _SHAPES = {
 }
 
 
-def places(request: Any, name_of: Callable[[bytes], str | None]) -> list[Place]:
-    """The topics and partitions that a request is about; partition -1 stands for a whole topic.
+def has_places(api: str) -> bool:
+    """Whether requests of this API are about topics or partitions."""
+    return api in _SHAPES or api == "OffsetFetch"
 
-    A Metadata request for every topic is about none, and an OffsetFetch too; a Fetch tells what it changes in its
-    session.
+
+def places(request: Any, name_of: Callable[[bytes], str | None]) -> list[Place] | None:
+    """The topics and partitions that a request is about; partition -1 stands for a whole topic, `None` for all.
+
+    A Fetch tells only what it changes in its session.
     """
+    if request.NAME == "OffsetFetch":
+        return _fetched(request, name_of)
     shape = _SHAPES.get(request.NAME)
     if shape is None:
         return []
-    return [
-        (_name(topic, name_of), number)
-        for topic in getattr(request, shape.topics) or ()
-        for number in _numbers(topic, shape)
-    ]
+    topics = _topics(request, shape)
+    if topics is None:
+        return None
+    return [(_name(topic, name_of), number) for topic in topics for number in _numbers(topic, shape)]
+
+
+def _fetched(request: Any, name_of: Callable[[bytes], str | None]) -> list[Place] | None:
+    lists = [group.topics for group in request.groups] or [request.topics]
+    if any(topics is None for topics in lists):
+        return None
+    return [(_name(topic, name_of), index) for topics in lists for topic in topics for index in topic.partition_indexes]
 
 
 def split(request: Any, refused: Callable[[Place], bool], name_of: Callable[[bytes], str | None]) -> tuple[Any, Any]:
@@ -60,7 +73,7 @@ def split(request: Any, refused: Callable[[Place], bool], name_of: Callable[[byt
     shape = _SHAPES[request.NAME]
     kept: list[Any] = []
     taken: list[Any] = []
-    for topic in getattr(request, shape.topics) or ():
+    for topic in _topics(request, shape) or ():
         name = _name(topic, name_of)
         if shape.partitions is None:
             (taken if refused((name, _WHOLE_TOPIC)) else kept).append(topic)
@@ -77,15 +90,42 @@ def split(request: Any, refused: Callable[[Place], bool], name_of: Callable[[byt
 
 
 def join(api: str, response: Any, refused: Any) -> Any:
-    """One answer of two."""
-    answers = _SHAPES[api].answers
-    getattr(response, answers).extend(getattr(refused, answers))
+    """One answer of two, in which every topic is told once."""
+    shape = _SHAPES[api]
+    told = getattr(response, shape.answers)
+    for topic in getattr(refused, shape.answers):
+        partitions = "partition_responses" if api == "Produce" else shape.partitions
+        same = next((known for known in told if partitions and _identity(known) == _identity(topic)), None)
+        if same is None:
+            told.append(topic)
+        else:
+            getattr(same, partitions or "").extend(getattr(topic, partitions or ""))
     return response
 
 
 def divisible(api: str) -> bool:
     """Whether some topics or partitions of a request can be refused, and the others served."""
-    return api in _SHAPES and api != "Fetch"
+    return api in _SHAPES and api not in ("Fetch", "Metadata")
+
+
+def markable(api: str) -> bool:
+    """Whether a request is carried out even where some of its answer is to be an error."""
+    return api in ("Metadata", "OffsetFetch")
+
+
+def mark(response: Any, code: int, refused: Callable[[Place], bool], name_of: Callable[[bytes], str | None]) -> Any:
+    """The answer to a Metadata or OffsetFetch request with an error for these."""
+    if hasattr(response, "brokers"):
+        for topic in response.topics:
+            if refused((_name(topic, name_of), _WHOLE_TOPIC)):
+                topic.error_code, topic.partitions = code, []
+        return response
+    for topics in [group.topics for group in response.groups] or [response.topics]:
+        for topic in topics:
+            for partition in topic.partitions:
+                if refused((_name(topic, name_of), partition.partition_index)):
+                    partition.error_code, partition.committed_offset, partition.metadata = code, -1, ""
+    return response
 
 
 def refuse(request: Any, version: int, code: int) -> Any:
@@ -95,7 +135,7 @@ def refuse(request: Any, version: int, code: int) -> Any:
     if maker is not None:
         return maker(messages, request, version, code)
     response = request.RESPONSE(error_code=code)
-    if request.NAME == "LeaveGroup" or request.NAME not in ("JoinGroup", "SyncGroup"):
+    if request.NAME not in ("JoinGroup", "SyncGroup"):
         return response
     if version >= (7 if request.NAME == "JoinGroup" else 5):
         response.protocol_type = None
@@ -108,6 +148,19 @@ def _name(topic: Any, name_of: Callable[[bytes], str | None]) -> str:
     return name or name_of(getattr(topic, "topic_id", b"")) or ""
 
 
+def _identity(topic: Any) -> tuple[object, object]:
+    return getattr(topic, "name", None) or getattr(topic, "topic", None), getattr(topic, "topic_id", None)
+
+
+def _topics(request: Any, shape: _Shape) -> Any:
+    if request.NAME == "DeleteTopics" and request.topic_names:  # before version 6
+        state = sys.modules[type(request).__module__].DeleteTopicState
+        return [state(name=name) for name in request.topic_names]
+    if request.NAME == "Metadata" and not request.topics:
+        return None
+    return getattr(request, shape.topics)
+
+
 def _numbers(topic: Any, shape: _Shape) -> list[int]:
     if shape.partitions is None:
         return [_WHOLE_TOPIC]
@@ -118,7 +171,10 @@ def _with(request: Any, shape: _Shape, topics: list[Any]) -> Any:
     if not topics:
         return None
     changed = copy(request)
-    setattr(changed, shape.topics, topics)
+    if request.NAME == "DeleteTopics" and request.topic_names:
+        changed.topic_names = [topic.name for topic in topics]
+    else:
+        setattr(changed, shape.topics, topics)
     return changed
 
 

@@ -15,7 +15,7 @@ from kafkastatic.broker import refusals
 from kafkastatic.broker.apis.versions import api_versions, names_its_software, served
 from kafkastatic.broker.call import Call
 from kafkastatic.broker.cluster import Cluster
-from kafkastatic.broker.faults import Cut, Rule, Rules
+from kafkastatic.broker.faults import Cut, Place, Rule, Rules
 from kafkastatic.broker.injection import Fault
 from kafkastatic.errors import ProtocolError
 
@@ -52,15 +52,19 @@ class Service:
 
     Args:
         handlers: by the names of the APIs.
+        in_session: the partitions of the session that a Fetch goes on with.
 
     Attributes:
         caps: the highest version served, by API name; -1 hides an API.
         mistakes: what handlers raised; their clients were answered UNKNOWN_SERVER_ERROR.
     """
 
-    def __init__(self, cluster: Cluster, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, cluster: Cluster, handlers: Mapping[str, Handler], in_session: Callable[[Call], list[Place]]
+    ) -> None:
         self._cluster = cluster
         self._handlers = dict(handlers)
+        self._in_session = in_session
         self._rules = Rules()
         self._faults: dict[int, Fault] = {}
         self.caps: dict[str, int] = {}
@@ -119,10 +123,7 @@ class Service:
         return await self._through_faults(call, header.correlation_id)
 
     async def _through_faults(self, call: Call, correlation_id: int) -> Answer:
-        request = call.request
-        struck = self._rules.strike(
-            request.NAME, call.client_id, call.node, lambda: refusals.places(request, self._cluster.name)
-        )
+        struck = self._rules.strike(call.request.NAME, call.client_id, call.node, lambda: self._places(call))
         if struck is None:
             return Answer(self._encoded(await self._handled(call), call.version, correlation_id))
         number, rule = struck
@@ -134,18 +135,34 @@ class Service:
             return Answer(silent=True)
         return Answer(self._encoded(response, call.version, correlation_id), cut=rule.cut, chunk=rule.chunk)
 
+    def _places(self, call: Call) -> list[Place]:
+        """What a request is about, by a fault's measure."""
+        found = refusals.places(call.request, self._cluster.name)
+        if found is None:
+            topics = self._cluster.topics.values()
+            found = [(topic.name, number) for topic in topics for number in range(-1, len(topic.partitions))]
+        return found + self._in_session(call) if call.request.NAME == "Fetch" else found
+
     async def _refused(self, call: Call, rule: Rule, code: int) -> Response | None:
+        api = call.request.NAME
+        if api == "Metadata" or (rule.about and refusals.markable(api)):
+            return refusals.mark(await self._handled(call), code, rule.covers, self._cluster.name)
         if not rule.about:
-            return refusals.refuse(call.request, call.version, code)
-        if call.request.NAME == "Fetch":
+            return self._refusal(call, code)
+        if api == "Fetch":
             return await self._handled(call.evolve(fault=rule))
-        if not refusals.divisible(call.request.NAME):
-            return refusals.refuse(call.request, call.version, code)
+        if not refusals.divisible(api):
+            return self._refusal(call, code)
         kept, taken = refusals.split(call.request, rule.covers, self._cluster.name)
-        refused = refusals.refuse(taken, call.version, code)
-        if kept is None:
-            return refused
-        return refusals.join(call.request.NAME, await self._handled(call.evolve(request=kept)), refused)
+        answer = await self._handled(call.evolve(request=kept)) if kept is not None else None
+        refused = self._refusal(call.evolve(request=taken), code)
+        return refused if answer is None else refusals.join(api, answer, refused)
+
+    def _refusal(self, call: Call, code: int) -> Response:
+        """Raises ProtocolError: if it wants no answer; then Kafka closes the connection, to say that it failed."""
+        if call.request.NAME == "Produce" and call.request.acks == 0:
+            raise ProtocolError(f"A produce request without acks is refused with {code}.")
+        return refusals.refuse(call.request, call.version, code)
 
     async def _handled(self, call: Call) -> Response | None:
         if call.request.NAME == "ApiVersions":
@@ -158,7 +175,7 @@ class Service:
             raise  # meant for the connection
         except Exception as mistake:
             self.mistakes.append(mistake)
-            return refusals.refuse(call.request, call.version, codes.UNKNOWN_SERVER_ERROR)
+            return self._refusal(call, codes.UNKNOWN_SERVER_ERROR)
 
     def _encoded(self, response: Response | None, version: int, correlation_id: int) -> bytes | None:
         return None if response is None else encode_response(response, version, correlation_id)

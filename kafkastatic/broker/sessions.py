@@ -140,6 +140,11 @@ class FetchSessions:
         session.used_at = now
         return Fetch(by_id, session.partitions, session)
 
+    def about(self, session_id: int) -> list[tuple[str, int]]:
+        """The partitions of a session: topic and number."""
+        session = self._sessions.get(session_id)
+        return [(wanted.topic or "", wanted.index) for wanted in session.partitions.values()] if session else []
+
     def finish(self, fetch: Fetch, answers: list[tuple[Wanted, PartitionData]], now: float) -> tuple[int, int]:
         """Remember what the client is told.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -16,14 +17,79 @@ T = TypeVar("T")
 _PATIENCE = 10.0  # seconds that another thread waits for the broker's
 
 
-class HasLoop(Protocol):
-    """What runs in an event loop."""
+class Calls:
+    """The calls that other threads make into an event loop, while it takes some.
+
+    A call that was given up, or that came too late, is not carried out any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: set[concurrent.futures.Future[Any]] = set()
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop.
+
+        Raises:
+            RuntimeError: if there is none, or not any more.
+        """
+        if self._loop is None:
+            raise not_running()
+        return self._loop
+
+    def open(self) -> None:
+        """Take calls, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """Take no more; those that wait are told so."""
+        with self._lock:
+            self._loop = None
+            waiting, self._waiting = self._waiting, set()
+        for done in waiting:
+            if done.set_running_or_notify_cancel():
+                done.set_exception(not_running())
+
+    def make(self, call: Callable[[], T]) -> T:
+        """Carry out a call in the loop, and wait for it.
+
+        Raises:
+            RuntimeError: if the loop does not run, or ends before.
+            TimeoutError: if it is too busy; then the call is not carried out.
+        """
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def run() -> None:
+            with self._lock:
+                self._waiting.discard(done)
+            if done.running() or done.done() or not done.set_running_or_notify_cancel():
+                return
+            try:
+                done.set_result(call())
+            except BaseException as error:
+                done.set_exception(error)
+
+        with self._lock:
+            self.loop.call_soon_threadsafe(run)
+            self._waiting.add(done)
+        try:
+            return done.result(_PATIENCE)
+        except TimeoutError:
+            if done.cancel():
+                raise TimeoutError(f"The broker's event loop was busy for {_PATIENCE:g} s: nothing was done.") from None
+            return done.result()  # it had just begun, or it failed with this error
 
 
-S = TypeVar("S", bound=HasLoop)
+class HasCalls(Protocol):
+    """What runs in an event loop, and is called from anywhere."""
+
+    @property
+    def calls(self) -> Calls: ...
+
+
+S = TypeVar("S", bound=HasCalls)
 
 
 def in_loop(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
@@ -31,21 +97,16 @@ def in_loop(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P
 
     @functools.wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = self.loop
-        if runs(loop):
+        if runs(self.calls.loop):
             return method(self, *args, **kwargs)
-        done: concurrent.futures.Future[T] = concurrent.futures.Future()
-
-        def run() -> None:
-            try:
-                done.set_result(method(self, *args, **kwargs))
-            except BaseException as error:
-                done.set_exception(error)
-
-        loop.call_soon_threadsafe(run)
-        return done.result(_PATIENCE)
+        return self.calls.make(lambda: method(self, *args, **kwargs))
 
     return call
+
+
+def not_running() -> RuntimeError:
+    """What is raised by calls to a broker that does not run."""
+    return RuntimeError("The broker is not running: use it inside its `with` or `async with`.")
 
 
 def runs(loop: asyncio.AbstractEventLoop) -> bool:

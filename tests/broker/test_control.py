@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
 
+from kafkastatic import Consumer
 from kafkastatic.broker import Broker
 from kafkastatic.errors import BrokerError, ConfigError
 from kafkastatic.types import TopicPartition
+from tests.broker import batches
 from tests.support.raw_peer import RawConnection, RawMember, RawPeer
 
 
@@ -336,3 +339,177 @@ async def test_a_taken_port_is_an_error_at_once() -> None:
                 pass
         with pytest.raises(OSError, match="in use"), Broker(port=port):
             pass
+
+
+@pytest.mark.asyncio
+async def test_a_topic_in_trouble_is_told_beside_the_brokers() -> None:
+    """Whether it is asked for alone, among others, or with all."""
+    async with Broker({"a": 1, "b": 1}) as broker, RawPeer.connect(broker.bootstrap) as peer:
+        fault = broker.inject("Metadata", topic="a", error=5)
+        answers = [
+            await peer.request("Metadata", 9, topics=topics, allow_auto_topic_creation=False)
+            for topics in ([("a",)], [("a",), ("b",)], None)
+        ]
+
+        assert [len(answer.brokers) for answer in answers] == [1, 1, 1]
+        told = [[(t.error_code, len(t.partitions)) for t in answer.topics] for answer in answers]
+        assert told == [[(5, 0)], [(5, 0), (0, 1)], [(5, 0), (0, 1)]]
+        assert fault.hits == 3
+
+
+@pytest.mark.asyncio
+async def test_one_committed_offset_can_be_refused() -> None:
+    """88, say, while a transaction is open; the others are told (OffsetFetch of some, and of all)."""
+    async with Broker({"orders": 2}) as broker, RawPeer.connect(broker.bootstrap) as peer:
+        member = RawMember(peer, "billing", ["orders"], instance_id="a")
+        await member.settle()
+        await member.commit({("orders", 0): 7, ("orders", 1): 8})
+        fault = broker.inject("OffsetFetch", topic="orders", partition=1, error=88)
+        for version, topics in ((7, [("orders", [0, 1])]), (7, None), (8, None)):
+            asked = {"group_id": "billing", "topics": topics} if version < 8 else {"groups": [("billing", topics)]}
+            answer = await peer.request("OffsetFetch", version, require_stable=False, **asked)
+            (topic,) = answer.topics if version < 8 else answer.groups[0].topics
+            told = sorted((p.partition_index, p.committed_offset, p.error_code) for p in topic.partitions)
+            assert told == [(0, 7, 0), (1, -1, 88)]
+        assert fault.hits == 3
+
+
+@pytest.mark.asyncio
+async def test_an_idle_reader_meets_a_fault_for_its_partition() -> None:
+    """The requests of a session name no partition: the session does."""
+    async with Broker({"orders": 1, "other": 1}) as broker:
+        broker.append("orders", 0, b"a")
+        options = {"bootstrap_servers": broker.bootstrap, "auto_offset_reset": "earliest", "fetch_max_wait_ms": 50}
+        async with Consumer("orders", **options) as consumer:
+            await asyncio.wait_for(consumer.getone(), 10)
+            elsewhere = broker.inject("Fetch", topic="other", error=6)
+            fault = broker.inject("Fetch", topic="orders", delay_ms=1)
+            await fault.reached(3)
+
+        assert elsewhere.hits == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("where", [{}, {"topic": "orders", "partition": 0}], ids=["whole", "one of two"])
+async def test_a_refused_produce_without_acks_ends_its_connection(where) -> None:
+    """Nobody waits for an answer that could say so; the other partition's records are taken."""
+    async with Broker({"orders": 2}) as broker:
+        broker.inject("Produce", error=6, times=1, **where)
+        connection = await RawConnection.open(broker.bootstrap, "peer")
+        data = [("orders", [(index, batches.values(b"x")) for index in range(2)])]
+        with pytest.raises(asyncio.IncompleteReadError):
+            await connection.request("Produce", 7, transactional_id=None, acks=0, timeout_ms=1000, topic_data=data)
+        await connection.aclose()
+
+        assert [broker.end_offset("orders", index) for index in range(2)] == ([0, 1] if where else [0, 0])
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_is_being_accepted_is_cut_with_the_others() -> None:
+    """In whichever turn of the loop the node is stopped, nobody is served by it afterwards."""
+    for turns in range(6):
+        async with Broker({"orders": 1}) as broker:
+            host, port = broker.bootstrap.rsplit(":", 1)
+            reader, writer = await asyncio.open_connection(host, int(port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            broker.stop(1)
+            writer.write(bytes.fromhex("0000000a 0012 0000 00000001 ffff".replace(" ", "")))
+            answer: bytes | None = None
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                answer = await asyncio.wait_for(reader.read(), 0.2 if turns < 2 else 5)
+            assert not answer
+            assert broker.connections() == 0
+            writer.transport.abort()
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_exit_leaves_a_broker_that_does_not_run() -> None:
+    """What it would have waited for ends by itself."""
+    broker = Broker({"orders": 1})
+
+    async def use() -> None:
+        async with broker, RawPeer.connect(broker.bootstrap) as peer:
+            await codes(peer, "orders")
+            asyncio.current_task().cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(use())
+
+    with pytest.raises(RuntimeError, match="not running"):
+        broker.topics()
+
+
+def test_calls_from_threads_end_with_the_broker() -> None:
+    """They are answered, or told that it does not run; none waits for a loop that has ended."""
+    for _ in range(30):
+        told: list[object] = []
+
+        def ask(broker: Broker, told: list[object]) -> None:
+            while True:
+                try:
+                    told.append(broker.topics())
+                except RuntimeError as error:
+                    told.append(str(error))
+                    return
+
+        with Broker({"orders": 1}) as broker:
+            threads = [threading.Thread(target=ask, args=(broker, told)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+        for thread in threads:
+            thread.join(5)
+
+        assert not any(thread.is_alive() for thread in threads)
+        assert len([text for text in told if isinstance(text, str) and "not running" in text]) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_broker_is_started_once() -> None:
+    """Another one takes its place."""
+    async with Broker({"orders": 1}) as broker:
+        with pytest.raises(RuntimeError, match="started before"):
+            await broker.__aenter__()
+        assert broker.topics() == {"orders": 1}
+    with pytest.raises(RuntimeError, match="started before"), broker:
+        pass
+
+
+@pytest.mark.asyncio
+async def test_faults_and_moves_that_can_never_work_are_refused() -> None:
+    """At once, instead of a test that passes for nothing."""
+    async with Broker({"orders": 1}, brokers=2) as broker:
+        with pytest.raises(ConfigError, match="not about a topic"):
+            broker.inject("Heartbeat", topic="orders", error=27)
+        for wrong in ({"times": 0}, {"chunk": -1}, {"cut": "after"}, {"node": 9}, {"delay_ms": -1}):
+            with pytest.raises(ValueError, match=next(iter(wrong))):
+                broker.inject("Heartbeat", **wrong)
+        with pytest.raises(BrokerError, match="Excessively large"):
+            broker.create_topic("huge", 10_001)
+        broker.create_topic("default", -1)
+        assert broker.topics()["default"] == 1
+        broker.stop(2)
+        for move in (
+            lambda: broker.move_leader("orders", to=2),
+            lambda: broker.move_coordinator("billing", to=2),
+            lambda: broker.listen_behind({2: "127.0.0.1:1"}),
+        ):
+            with pytest.raises(ValueError, match="stopped"):
+                move()
+    with pytest.raises(ConfigError, match=r"behaves_as is '4.0'"):
+        Broker(behaves_as="4.0")
+    with pytest.raises(RuntimeError, match="not running"):
+        print(Broker().bootstrap)
+
+
+@pytest.mark.asyncio
+async def test_an_ipv6_address_has_brackets() -> None:
+    """As clients take it."""
+    try:
+        async with Broker({"orders": 1}, host="::1") as broker:
+            assert broker.bootstrap.startswith("[::1]:")
+            broker.append("orders", 0, b"a")
+            async with Consumer("orders", bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest") as consumer:
+                assert (await asyncio.wait_for(consumer.getone(), 10)).value == b"a"
+    except OSError:
+        pytest.skip("this system has no IPv6 loopback")

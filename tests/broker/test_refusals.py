@@ -8,13 +8,21 @@ from kafkastatic._protocol.framing import encode_response, request_class
 from kafkastatic._protocol.messages import REQUESTS
 from kafkastatic._protocol.messages.create_partitions import CreatePartitionsTopic
 from kafkastatic._protocol.messages.create_topics import CreatableTopic
-from kafkastatic._protocol.messages.delete_topics import DeleteTopicState
+from kafkastatic._protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from kafkastatic._protocol.messages.describe_configs import DescribeConfigsResource
 from kafkastatic._protocol.messages.fetch import FetchPartition, FetchTopic
 from kafkastatic._protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsTopic
 from kafkastatic._protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
-from kafkastatic._protocol.messages.offset_commit import OffsetCommitRequestPartition, OffsetCommitRequestTopic
-from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopic
+from kafkastatic._protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from kafkastatic._protocol.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
+)
 from kafkastatic._protocol.messages.offset_for_leader_epoch import OffsetForLeaderPartition, OffsetForLeaderTopic
 from kafkastatic._protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from kafkastatic.broker import refusals
@@ -102,12 +110,39 @@ def test_a_request_is_split_into_what_is_refused_and_what_is_left() -> None:
     assert refusals.places(request, {TOPIC_ID: "named"}.get) == [("named", 0), ("named", 1), ("other", 0)]
 
 
-def test_topics_without_partitions_are_refused_whole() -> None:
-    """A Metadata request says only which topics it is about."""
-    request = MetadataRequest(topics=[MetadataRequestTopic(name="a"), MetadataRequestTopic(name="b")])
+@pytest.mark.parametrize("version", [1, 6])
+def test_topics_without_partitions_are_refused_whole(version: int) -> None:
+    """DeleteTopics names them in two ways."""
+    asked = {"topics": [DeleteTopicState(name=n) for n in "ab"]} if version >= 6 else {"topic_names": ["a", "b"]}
 
-    kept, taken = refusals.split(request, lambda place: place[0] == "a", {}.get)
+    kept, taken = refusals.split(DeleteTopicsRequest(**asked), lambda place: place[0] == "a", {}.get)
 
-    assert [topic.name for topic in kept.topics] == ["b"]
-    assert [topic.name for topic in taken.topics] == ["a"]
+    assert refusals.places(kept, {}.get) == [("b", -1)]
+    assert refusals.places(taken, {}.get) == [("a", -1)]
     assert refusals.split(taken, lambda place: True, {}.get)[0] is None
+
+
+def test_an_answer_of_two_halves_tells_every_topic_once() -> None:
+    """The partitions of both are beside each other."""
+    request = FILLED["OffsetCommit"]["topics"][0]
+    halves = [
+        refusals.refuse(OffsetCommitRequest(topics=[request, OffsetCommitRequestTopic(name=name)]), 9, code)
+        for name, code in (("u", 0), ("v", 29))
+    ]
+
+    joined = refusals.join("OffsetCommit", *halves)
+
+    told = [(topic.name, [partition.error_code for partition in topic.partitions]) for topic in joined.topics]
+    assert told == [("t", [0, 29]), ("u", []), ("v", [])]
+
+
+def test_what_asks_for_everything_is_about_all_there_is() -> None:
+    """Metadata of all topics, and all committed offsets, in either form."""
+    assert [
+        refusals.places(request, {}.get)
+        for request in (
+            MetadataRequest(topics=None),
+            OffsetFetchRequest(group_id="g", topics=None),
+            OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=None)]),
+        )
+    ] == [None, None, None]

@@ -22,6 +22,7 @@ from kafkastatic.broker.admission import LogError
 from kafkastatic.broker.apis.leaders import refusal
 from kafkastatic.broker.call import Call
 from kafkastatic.broker.cluster import Cluster, Partition
+from kafkastatic.broker.faults import Place
 from kafkastatic.broker.sessions import Fetch, FetchSessions, Wanted
 
 _FOLLOWERS_SINCE = 11  # from here on a follower may answer a consumer (KIP-392)
@@ -47,6 +48,11 @@ class FetchApi:
     def forget(self, node: int) -> None:
         """A broker was stopped; its sessions are gone."""
         self._sessions.pop(node, None)
+
+    def in_session(self, call: Call) -> list[Place]:
+        """The partitions of the session that a request goes on with."""
+        sessions = self._sessions.get(call.node)
+        return sessions.about(call.request.session_id) if sessions else []
 
     async def fetch(self, call: Call) -> FetchResponse:
         request: FetchRequest = call.request

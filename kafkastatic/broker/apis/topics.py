@@ -33,6 +33,7 @@ from kafkastatic.broker.cluster import Cluster
 from kafkastatic.broker.topic_rules import collides_with, problem_with_config, problem_with_name
 from kafkastatic.types import NO_TOPIC_ID
 
+_MOST_PARTITIONS = 10_000
 _DEFAULT = -1  # how a client leaves the number of partitions or replicas to the broker
 
 
@@ -158,6 +159,7 @@ class TopicsApi:
             )
         if partitions < 1:
             raise Refused(codes.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
+        _check_count(partitions)
         if factor > online:
             raise Refused(
                 codes.INVALID_REPLICATION_FACTOR,
@@ -190,7 +192,7 @@ class TopicsApi:
         """
         with _as_broker_error("CreateTopics", name):
             replicas = self.plan(name, partitions, _DEFAULT if factor is None else factor, config)
-        self._cluster.create_topic(name, partitions, replicas, config)
+        self._cluster.create_topic(name, len(replicas), replicas, config)
 
     def add_partitions(self, name: str, count: int) -> None:
         """`count` partitions in all, as the control handle wants it.
@@ -235,6 +237,7 @@ class TopicsApi:
                 codes.INVALID_PARTITIONS,
                 f"The topic {name} currently has {now} partition(s); {count} would not be an increase.",
             )
+        _check_count(count)
         if by_hand is None:
             by_hand = self._cluster.spread(count - now, len(topic.partitions[0].replicas), first=now)
         elif len(by_hand) != count - now:
@@ -280,6 +283,11 @@ class TopicsApi:
             )
         self._cluster.delete_topic(topic)
         return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id, error_message=None)
+
+
+def _check_count(partitions: int) -> None:
+    if partitions > _MOST_PARTITIONS:
+        raise Refused(codes.POLICY_VIOLATION, "Excessively large number of partitions per request.")
 
 
 @contextlib.contextmanager
