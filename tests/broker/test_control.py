@@ -417,7 +417,7 @@ async def test_a_connection_that_is_being_accepted_is_cut_with_the_others() -> N
             writer.write(bytes.fromhex("0000000a 0012 0000 00000001 ffff".replace(" ", "")))
             answer: bytes | None = None
             with contextlib.suppress(ConnectionError, TimeoutError):
-                answer = await asyncio.wait_for(reader.read(), 0.2 if turns < 2 else 5)
+                answer = await asyncio.wait_for(reader.read(), 0.2 if turns < 3 else 5)
             assert not answer
             assert broker.connections() == 0
             writer.transport.abort()
