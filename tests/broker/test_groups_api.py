@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest_asyncio
 
 from kafkastatic.broker import Broker
 from tests.support.raw_peer import RawMember, RawPeer
-
-pytestmark = pytest.mark.asyncio
+from tests.support.scenes import eventually
+from tests.support.virtual_loop import run_virtually
 
 
 @pytest_asyncio.fixture
@@ -23,17 +22,23 @@ async def broker() -> AsyncIterator[Broker]:
         yield broker
 
 
+def members(broker: Broker, group: str = "g") -> int:
+    found = broker.group(group)
+    return len(found.members) if found else 0
+
+
+@pytest.mark.asyncio
 async def test_a_group_of_three(broker: Broker) -> None:
     """Static and dynamic members share the partitions; a restart is not noticed, the old process is fenced."""
     async with RawPeer.connect(broker.bootstrap) as peer:
         a, b = RawMember(peer, "g", ["orders"], "a"), RawMember(peer, "g", ["orders"], "b")
         c = RawMember(peer, "g", ["orders"])
         await a.settle()
-        async with a.beating(0.02, follow=True) as codes:
-            await asyncio.gather(b.settle(), c.settle())
-            owned = [a.assignment, b.assignment, c.assignment]
-            assert sorted(p for part in owned for _, p in part or ()) == [0, 1, 2, 3, 4, 5]
-            del codes[:]
+        joining = asyncio.gather(b.settle(), c.settle())
+        await eventually(lambda: members(broker) == 3)
+        owned = [await a.settle(), *await joining]
+        assert sorted(p for part in owned for _, p in part) == [0, 1, 2, 3, 4, 5]
+        async with a.beating(0.02) as codes:
             again = RawMember(peer, "g", ["orders"], "b")
             assert await again.settle() == b.assignment
             assert await again.heartbeat() == 0
@@ -48,14 +53,14 @@ async def test_a_group_of_three(broker: Broker) -> None:
         }
 
 
+@pytest.mark.asyncio
 async def test_a_parked_join_is_answered_from_another_connection(broker: Broker) -> None:
     """Fenced at once, by its successor; the successor goes on in its place."""
     async with RawPeer.connect(broker.bootstrap) as peer:
         a, b = RawMember(peer, "g", ["orders"], "a"), RawMember(peer, "g", ["orders"], "b")
         await a.settle()
         parked = asyncio.create_task(b.join())
-        while len((await peer.describe("g")).members) < 2:
-            await asyncio.sleep(0)
+        await eventually(lambda: members(broker) == 2)
 
         successor = asyncio.create_task(RawMember(peer, "g", ["orders"], "b").join())
         assert (await asyncio.wait_for(parked, 5)).error_code == 82
@@ -63,24 +68,27 @@ async def test_a_parked_join_is_answered_from_another_connection(broker: Broker)
         assert (await asyncio.wait_for(successor, 5)).error_code == 0
 
 
-async def test_a_member_that_disconnects_is_expelled_when_its_session_ends(broker: Broker) -> None:
+def test_a_member_that_disconnects_is_expelled_when_its_session_ends() -> None:
     """Time passes without any request; what was parked on a connection that is gone does no harm."""
-    async with RawPeer.connect(broker.bootstrap) as peer:
-        a = RawMember(peer, "g", ["orders"], "a", session_timeout_ms=600, rebalance_timeout_ms=600)
-        await a.settle()
-        async with RawPeer.connect(broker.bootstrap) as gone:
-            parked = asyncio.create_task(RawMember(gone, "g", ["orders"], "b", session_timeout_ms=100).join())
-            while (found := broker.group("g")) is None or len(found.members) < 2:
-                await asyncio.sleep(0)
-            parked.cancel()
-        while broker.connections() > 1:
-            await asyncio.sleep(0.001)
-        started = time.monotonic()
-        while (found := broker.group("g")) is None or found.members:
-            await asyncio.sleep(0.01)
-            assert time.monotonic() - started < 10
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        async with Broker(topics={"orders": 6}) as broker, RawPeer.connect(broker.bootstrap) as peer:
+            await RawMember(peer, "g", ["orders"], "a", session_timeout_ms=10_000).settle()
+            settled = clock()
+            async with RawPeer.connect(broker.bootstrap) as gone:
+                parked = asyncio.create_task(RawMember(gone, "g", ["orders"], "b", session_timeout_ms=6_000).join())
+                await eventually(lambda: members(broker) == 2)
+                parked.cancel()
+            await eventually(lambda: broker.connections() == 1)
+            for left, at in ((1, 10), (0, 16)):  # b's session begins when its join is over
+                await eventually(lambda left=left: members(broker) == left, timeout=60, every=0.1)
+                assert clock() - settled == pytest.approx(at, abs=0.2)
+
+    run_virtually(main())
 
 
+@pytest.mark.asyncio
 async def test_only_its_coordinator_knows_a_group() -> None:
     """Every other node refuses it, and is asked about its own groups only."""
     async with Broker(topics={"orders": 1}, brokers=2) as broker:
@@ -117,6 +125,7 @@ async def test_only_its_coordinator_knows_a_group() -> None:
             assert [(group.group_id, group.error_code) for group in fetched.groups] == [(mine, 0), (other, 16)]
 
 
+@pytest.mark.asyncio
 async def test_a_group_moves_with_its_coordinator() -> None:
     """Its parked requests are refused; at the new coordinator it goes on."""
     async with Broker(topics={"orders": 1}, brokers=2) as broker:
@@ -129,8 +138,7 @@ async def test_a_group_moves_with_its_coordinator() -> None:
             member = RawMember(here, "g", ["orders"], "a")
             await member.settle()
             parked = asyncio.create_task(RawMember(here, "g", ["orders"], "b").join())
-            while (found := broker.group("g")) is None or len(found.members) < 2:
-                await asyncio.sleep(0)
+            await eventually(lambda: members(broker) == 2)
 
             broker.move_coordinator("g", to=second)
 
@@ -141,6 +149,7 @@ async def test_a_group_moves_with_its_coordinator() -> None:
             assert member.generation == 1
 
 
+@pytest.mark.asyncio
 async def test_a_deleted_topic_takes_its_offsets_along(broker: Broker) -> None:
     """The group is not told."""
     async with RawPeer.connect(broker.bootstrap) as peer:

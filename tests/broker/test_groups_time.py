@@ -49,6 +49,17 @@ def test_heartbeats_and_commits_keep_a_session() -> None:
     assert scene.state() == "Empty"
 
 
+def test_a_commit_keeps_a_session_while_the_group_rebalances() -> None:
+    """Who works on until it rejoins is heard of by its commits."""
+    scene = stable("a", "b", session=3_000)
+    scene.join("a", "a", "a-1")
+    scene.at(2.0)
+    assert scene.commit("commit", "b-2", "b", gen=2) == 0
+
+    assert scene.at(4.999) == []
+    assert scene.at(5.0) == [joined("a", "a-1", "a-1", {"a-1": "a"}, gen=3)]
+
+
 @pytest.mark.parametrize(
     ("release", "before", "after", "expelled_after"),
     [("4.4", 6_000, 1_500, 6.0), ("4.4", 1_500, 6_000, 1.5), ("3.9", 6_000, 1_500, 1.5), ("3.9", 1_500, 6_000, 6.0)],
@@ -109,6 +120,25 @@ def test_who_waits_for_the_group_is_not_expelled() -> None:
     assert scene.state() == "Stable"
     scene.at(11.0)
     assert scene.state() == "Empty"
+
+
+def test_a_sync_that_is_sent_back_begins_a_new_session() -> None:
+    """The old one may have run out while it was parked, so that nothing else would end the member."""
+    scene = stable("a", "b", session=3_000)
+    scene.join("a", "a", "a-1", session=3_000)
+    scene.join("b", "b", "b-2", session=3_000)
+    scene.sync("sync", "b-2", "b", gen=3)
+    scene.at(2.0)
+    scene.beat("beat", "a-1", "a", gen=3)
+    scene.at(4.0)
+
+    assert scene.join("c", "c") == [not_synced("sync", 27)]
+    scene.join("a", "a", "a-1")
+    assert scene.at(6.999) == []
+    assert scene.at(7.0) == [
+        joined("a", "a-1", "a-1", {"a-1": "a", "c-3": "c"}, gen=4),
+        joined("c", "c-3", "a-1", gen=4),
+    ]
 
 
 def test_a_new_members_parked_join_ends_after_five_minutes() -> None:

@@ -1,8 +1,6 @@
-"""The embedded broker answers the scripts as the real ones were recorded."""
+"""The embedded broker answers the scripts as the real ones were recorded; its clock goes on when nothing else does."""
 
 from __future__ import annotations
-
-import asyncio
 
 import pytest
 
@@ -13,6 +11,7 @@ from tests.conformance.differences import accepted, compared, needless, unlisted
 from tests.conformance.scripts import SCENARIOS
 from tests.conformance.session import play_all
 from tests.conformance.transcript import Step
+from tests.support.virtual_loop import run_virtually
 
 pytestmark = pytest.mark.once
 
@@ -26,7 +25,7 @@ def answers(request: pytest.FixtureRequest) -> tuple[str, dict[str, list[Step]]]
         async with Broker(behaves_as=release, **SETTINGS) as broker:
             return await play_all(list(SCENARIOS), broker.bootstrap, at_once=AT_ONCE)
 
-    return release, asyncio.run(played())
+    return release, run_virtually(played())
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

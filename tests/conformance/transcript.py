@@ -83,7 +83,7 @@ class Transcript:
             yield path, json.dumps(self._plain(name, value), ensure_ascii=False)
 
     def _plain(self, name: str, value: Any) -> Any:
-        if name == "throttle_time_ms" or (value and name in _PROSE) or (name in _COUNTERS and value != -1):
+        if (value and name in _PROSE) or (name in _COUNTERS and value != -1):
             return f"{{{name}}}"
         if name in _NUMBERED and value not in _MEANT.get(name, ()):
             return self._name(_NUMBERED[name], str(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -35,9 +36,14 @@ def test_it_needs_no_more_than_the_package_does() -> None:
 
 
 def read_until(terminal: int, text: bytes, output: bytes = b"") -> bytes:
-    """What is written to a terminal, up to a text or the end of its writer."""
+    """What is written to a terminal, up to a text or the end of its writer; within a minute."""
+    deadline = time.monotonic() + 60
     with contextlib.suppress(OSError):  # what Linux says when nobody has it open any more
-        while text not in output and (chunk := os.read(terminal, 65536)):
+        while text not in output:
+            readable, _, _ = select.select([terminal], [], [], max(deadline - time.monotonic(), 0))
+            assert readable, f"{text!r} does not come after {output[-2000:]!r}"
+            if not (chunk := os.read(terminal, 65536)):
+                break
             output += chunk
     return output
 

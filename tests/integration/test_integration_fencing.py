@@ -149,8 +149,9 @@ async def test_nothing_that_is_in_hand_is_committed_after_the_twin(kafka, topic,
                 assert await twin.commit({(name, 0): 1}) == {(name, 0): 0}
                 proxy.clear()
                 await ours.getmany(timeout_ms=5000)
-                while True:
-                    await ours.getone()
+                async with asyncio.timeout(20):
+                    while True:
+                        await ours.getone()
         assert "LeaveGroup" not in sent_by(proxy)
         assert await peer.committed(group, [(name, 0)]) == {(name, 0): 1}
         await stays_member(twin, {"a": twin.member_id})

@@ -11,6 +11,16 @@ from aiokafka import AIOKafkaProducer
 
 from tests.support.raw_peer import API_KEYS, RawMember, RawPeer
 from tests.support.recording_proxy import RecordingProxy
+from tests.support.scenes import eventually
+
+
+async def rebalances(member: RawMember) -> None:
+    """The group waits for the member to join again, as its heartbeats tell."""
+
+    async def told() -> bool:
+        return await member.heartbeat() == 27
+
+    await eventually(told)
 
 
 @pytest.mark.asyncio
@@ -21,8 +31,7 @@ async def test_a_static_member_replaced_by_its_twin_is_fenced(kafka, topic, grou
         first, other = (RawMember(peer, group, [name], instance_id=i) for i in ("a", "b"))
         await first.settle()
         joining = asyncio.create_task(other.settle())
-        while await first.heartbeat() != 27:
-            await asyncio.sleep(0.05)
+        await rebalances(first)
         await first.settle()
         await joining
         assert first.is_leader
@@ -50,8 +59,7 @@ async def test_a_parked_join_does_not_hold_back_other_requests(kafka, topic, gro
         member = RawMember(peer, group, [name])
         await member.settle()
         parked = asyncio.create_task(RawMember(peer, group, [name]).join())
-        while await member.heartbeat() != 27:
-            await asyncio.sleep(0.01)
+        await rebalances(member)
         assert not parked.done()
         async with member.beating(follow=True) as codes:
             assert (await asyncio.wait_for(parked, 5)).error_code == 0

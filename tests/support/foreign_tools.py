@@ -6,7 +6,9 @@ Each call of `ForeignTools` blocks and leaves nothing open.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import aiokafka
 import aiokafka.admin
@@ -18,6 +20,8 @@ import kafka.admin
 from kafkastatic.broker import Broker
 from tests.support.members import AioMember, ConfluentMember, ForeignMember, KafkaPythonMember
 from tests.support.scenes import eventually
+
+T = TypeVar("T")
 
 PARTITIONS = 6
 WITHIN = 20.0
@@ -48,11 +52,13 @@ class AioTools(ForeignTools):
     def create_topic(self, name: str, partitions: int) -> None:
         async def create() -> None:
             admin = aiokafka.admin.AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-            await admin.start()
-            await admin.create_topics([aiokafka.admin.NewTopic(name, partitions, replication_factor=3)])
-            await admin.close()
+            try:
+                await admin.start()
+                await admin.create_topics([aiokafka.admin.NewTopic(name, partitions, replication_factor=3)])
+            finally:
+                await admin.close()
 
-        asyncio.run(create())
+        _run(create())
 
     def produce(self, topic: str, partition: int, values: Sequence[bytes], codec: str) -> None:
         async def produce() -> None:
@@ -63,22 +69,27 @@ class AioTools(ForeignTools):
                 sent = [await producer.send(topic, value, partition=partition) for value in values]
                 await asyncio.gather(*sent)
 
-        asyncio.run(produce())
+        _run(produce())
 
     def lag(self, group: str, topic: str, partitions: int) -> dict[int, int]:
         async def lag() -> dict[int, int]:
             consumer = aiokafka.AIOKafkaConsumer(
                 bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False
             )
-            await consumer.start()
             every = [aiokafka.TopicPartition(topic, partition) for partition in range(partitions)]
-            consumer.assign(every)
-            ends = await consumer.end_offsets(every)
-            found = {tp.partition: ends[tp] - (await consumer.committed(tp) or 0) for tp in every}
-            await consumer.stop()
-            return found
+            try:
+                await consumer.start()
+                consumer.assign(every)
+                ends = await consumer.end_offsets(every)
+                return {tp.partition: ends[tp] - (await consumer.committed(tp) or 0) for tp in every}
+            finally:
+                await consumer.stop()
 
-        return asyncio.run(lag())
+        return _run(lag())
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(main, WITHIN))
 
 
 class ConfluentTools(ForeignTools):
@@ -101,12 +112,12 @@ class ConfluentTools(ForeignTools):
     def lag(self, group: str, topic: str, partitions: int) -> dict[int, int]:
         consumer = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
         every = [confluent_kafka.TopicPartition(topic, partition) for partition in range(partitions)]
-        committed = consumer.committed(every, timeout=WITHIN)
-        found = {
-            tp.partition: consumer.get_watermark_offsets(tp, timeout=WITHIN)[1] - max(tp.offset, 0) for tp in committed
-        }
-        consumer.close()
-        return found
+        try:
+            committed = consumer.committed(every, timeout=WITHIN)
+            ends = {tp.partition: consumer.get_watermark_offsets(tp, timeout=WITHIN)[1] for tp in committed}
+            return {tp.partition: ends[tp.partition] - max(tp.offset, 0) for tp in committed}
+        finally:
+            consumer.close()
 
 
 class KafkaPythonTools(ForeignTools):
@@ -114,26 +125,26 @@ class KafkaPythonTools(ForeignTools):
 
     def create_topic(self, name: str, partitions: int) -> None:
         admin = kafka.admin.KafkaAdminClient(bootstrap_servers=self.bootstrap)
-        admin.create_topics([kafka.admin.NewTopic(name, partitions, replication_factor=3)])
-        admin.close()
+        with contextlib.closing(admin):
+            admin.create_topics([kafka.admin.NewTopic(name, partitions, replication_factor=3)])
 
     def produce(self, topic: str, partition: int, values: Sequence[bytes], codec: str) -> None:
         compression = None if codec == "none" else codec
         producer = kafka.KafkaProducer(
             bootstrap_servers=self.bootstrap, compression_type=compression, enable_idempotence=True, linger_ms=20
         )
-        sent = [producer.send(topic, value, partition=partition) for value in values]
-        for future in sent:
-            future.get(WITHIN)
-        producer.close()
+        try:
+            for future in [producer.send(topic, value, partition=partition) for value in values]:
+                future.get(WITHIN)
+        finally:
+            producer.close(WITHIN)
 
     def lag(self, group: str, topic: str, partitions: int) -> dict[int, int]:
         consumer = kafka.KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False)
         every = [kafka.TopicPartition(topic, partition) for partition in range(partitions)]
-        ends = consumer.end_offsets(every)
-        found = {tp.partition: ends[tp] - (consumer.committed(tp) or 0) for tp in every}
-        consumer.close()
-        return found
+        with contextlib.closing(consumer):
+            ends = consumer.end_offsets(every)
+            return {tp.partition: ends[tp] - (consumer.committed(tp) or 0) for tp in every}
 
 
 async def read_by_three(
@@ -143,23 +154,28 @@ async def read_by_three(
 
     They commit everything, and the restart is no rebalance.
     """
-    members = [member(broker.bootstrap, topic, "billing", instance_id=f"billing-{n}") for n in range(3)]
-    await asyncio.gather(*(one.__aenter__() for one in members))
-    await eventually(lambda: [len(one.owned) for one in members] == [2, 2, 2], WITHIN)
-    await _read(broker, members, topic)
-    generation = broker.group("billing").generation
+    members = [member(broker.bootstrap, topic, "billing", instance_id=f"billing-{n}") for n in (0, 1, 2, 0)]
+    async with contextlib.AsyncExitStack() as staying:
+        async with contextlib.AsyncExitStack() as first:
+            for count, stack in enumerate((first, staying, staying), 1):
+                await stack.enter_async_context(members[count - 1])
+                # One after the other: kafka-python's leader assigns nothing while it does not know the topic yet.
+                await eventually(lambda count=count: _present(broker) == count, WITHIN)
+            await eventually(lambda: [len(one.owned) for one in members[:3]] == [2, 2, 2], WITHIN)
+            await _read(broker, members[:3], topic)
+            generation = broker.group("billing").generation
+        await write()
+        await staying.enter_async_context(members[3])
+        await _read(broker, members, topic)
+        assert broker.group("billing").generation == generation
 
-    await members[0].__aexit__()
-    await write()
-    members.append(member(broker.bootstrap, topic, "billing", instance_id="billing-0"))
-    await members[3].__aenter__()
-    await _read(broker, members, topic)
-    assert broker.group("billing").generation == generation
-
-    for one in members[1:]:
-        await one.__aexit__()
     committed = {tp.partition: found.offset for tp, found in broker.committed("billing").items()}
     assert committed == {partition: broker.end_offset(topic, partition) for partition in range(PARTITIONS)}
+
+
+def _present(broker: Broker) -> int:
+    group = broker.group("billing")
+    return len(group.members) if group else 0
 
 
 async def _read(broker: Broker, members: Sequence[ForeignMember], topic: str) -> None:

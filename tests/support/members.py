@@ -90,7 +90,11 @@ class AioMember(ForeignMember):
             partition_assignment_strategy=(_AIOKAFKA[self.assignor],),
             group_instance_id=self.instance_id,
         )
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
 
     async def read(self) -> None:
         async for record in self._consumer:

@@ -32,6 +32,9 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 
 TopicPartition = tuple[str, int]
 
+ANSWER_WITHIN = 90.0
+"""Seconds after which a request without an answer fails: longer than any that waits on purpose."""
+
 _COMPRESSION = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 
@@ -88,11 +91,15 @@ class RawConnection:
         return response
 
     async def exchange(self, request: bytes) -> bytes:
-        """Send a frame's payload and return the next one received; closes the connection if it does not get there."""
+        """Send a frame's payload and return the next one received; closes the connection if it does not get there.
+
+        :raises TimeoutError: after `ANSWER_WITHIN`
+        """
         try:
-            self._writer.write(struct.pack(">i", len(request)) + request)
-            (size,) = struct.unpack(">i", await self._reader.readexactly(4))
-            return await self._reader.readexactly(size)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                self._writer.write(struct.pack(">i", len(request)) + request)
+                (size,) = struct.unpack(">i", await self._reader.readexactly(4))
+                return await self._reader.readexactly(size)
         except BaseException:
             self.close()
             raise
@@ -359,12 +366,13 @@ class RawPeer:
         return {p.partition_index: p.leader_id for p in response.topics[0].partitions}
 
     async def _wait_for_leaders(self, topic: str, count: int, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout
         while True:
             leaders = await self.partitions(topic)
             if len(leaders) == count and all(leader >= 0 for leader in leaders.values()):
                 return
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 raise TimeoutError(f"{topic} has not {count} partitions with leaders after {timeout:g} s: {leaders}")
             await asyncio.sleep(0.02)
 
@@ -491,18 +499,20 @@ class RawMember:
         member's topics is dealt round in the order of instance id, then member id.
 
         :raises RawError: for any other error code
+        :raises TimeoutError: if that takes longer than `ANSWER_WITHIN`
         """
-        while True:
-            _check("JoinGroup", (await self.join()).error_code)
-            plan = None
-            if self.is_leader:
-                plan = assign(self.members) if assign else await self._deal()
-            synced = await self.sync(plan)
-            if synced.error_code == 27:
-                continue
-            _check("SyncGroup", synced.error_code)
-            assert self.assignment is not None
-            return self.assignment
+        async with asyncio.timeout(ANSWER_WITHIN):
+            while True:
+                _check("JoinGroup", (await self.join()).error_code)
+                plan = None
+                if self.is_leader:
+                    plan = assign(self.members) if assign else await self._deal()
+                synced = await self.sync(plan)
+                if synced.error_code == 27:
+                    continue
+                _check("SyncGroup", synced.error_code)
+                assert self.assignment is not None
+                return self.assignment
 
     async def _deal(self) -> dict[str, list[TopicPartition]]:
         order = sorted(self.members, key=lambda member: (self.members[member] or "", member))

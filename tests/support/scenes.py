@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from importlib import import_module
 from typing import Any
@@ -29,7 +28,8 @@ async def eventually(probe: Callable[[], Any], timeout: float = 10.0, every: flo
 
     An assertion of the probe that fails is tried again, and shown when the time has run out.
     """
-    deadline = time.monotonic() + timeout
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + timeout
     while True:
         try:
             found = probe()
@@ -40,7 +40,7 @@ async def eventually(probe: Callable[[], Any], timeout: float = 10.0, every: flo
             failure: object = found
         except AssertionError as error:
             failure = error
-        if time.monotonic() > deadline:
+        if clock() > deadline:
             raise AssertionError(f"not within {timeout:g} s: {inspect.getsource(probe).strip()}") from (
                 failure if isinstance(failure, AssertionError) else None
             )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.test_cli_broker import running
 from tests.testing.test_testing_plugin import SETTINGS
 
 pytest_plugins = "pytester"
@@ -39,11 +38,11 @@ def test_the_examples_pass_but_for_the_one_that_forgets_to_stop(pytester: pytest
     result.stdout.fnmatch_lines(told.splitlines())
 
 
-def test_the_command_is_one_that_works() -> None:
+@pytest.mark.asyncio
+async def test_the_command_is_one_that_works() -> None:
     """It prints three addresses."""
     (command,) = (block.strip() for block in blocks("sh") if block.startswith("kafkastatic"))
-    process = subprocess.Popen([sys.executable, "-m", *shlex.split(command)], stdout=subprocess.PIPE, text=True)
-    with process:
-        assert process.stdout
-        assert process.stdout.readline().count(":") == 3
-        process.terminate()
+    name, subcommand, *arguments = shlex.split(command)
+    assert (name, subcommand) == ("kafkastatic", "broker")
+    async with running(*arguments) as broker:
+        assert len(broker.nodes) == 3
