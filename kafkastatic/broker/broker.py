@@ -62,8 +62,12 @@ class Broker(Control):
         runtime: Runtime | None = None,
         **options: Any,
     ) -> None:
-        if brokers < 1:
-            raise ConfigError(f"brokers is {brokers}.", remedy="A cluster has one at least.")
+        if not isinstance(brokers, int) or brokers < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"brokers is {brokers!r}.", remedy="A cluster has one at least.")
+        if not isinstance(topics, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(
+                f"topics is {topics!r}.", remedy='Write topics={"orders": 6}: how many partitions each has.'
+            )
         self._runtime = runtime or Runtime()
         self._topics_wanted = dict(topics or {})
         self._host = host
@@ -181,6 +185,11 @@ def _settings(given: BrokerSettings, options: Mapping[str, Any]) -> BrokerSettin
                 f"The embedded broker has no setting {name!r}.",
                 remedy=f"Did you mean {close[0]}?" if close else f"It has {', '.join(known)}.",
             )
+    for field in attrs.fields(BrokerSettings):
+        default: object = field.default
+        value = options.get(field.name, default)
+        if type(value) is not type(default) or (isinstance(value, int) and value < 0):
+            raise ConfigError(f"{field.name} is {value!r}.", remedy=f"Its default is {default!r}.")
     settings = attrs.evolve(given, **options)
     if settings.behaves_as not in get_args(Release):
         raise ConfigError(f"behaves_as is {settings.behaves_as!r}.", remedy=f"It is one of {get_args(Release)}.")

@@ -19,8 +19,11 @@ def encode(values: Sequence[bytes | None], key: bytes | None, headers: Headers, 
     """One batch of records that differ in their values only.
 
     Raises:
+        TypeError: if a key or a value is something else than bytes.
         ValueError: if there is no value, or no such codec.
     """
+    if wrong := [value for value in (*values, key) if value is not None and not isinstance(value, bytes)]:  # pyright: ignore
+        raise TypeError(f"Keys and values are bytes or None, not {wrong[0]!r}.")
     if codec not in _CODECS:
         raise ValueError(f"There is no codec {codec!r}, only {', '.join(_CODECS)}.")
     return encode_batch([(key, value, headers, timestamp) for value in values], codec=_CODECS[codec])

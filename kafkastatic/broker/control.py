@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kafkastatic._protocol.error_codes import TABLE
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
@@ -182,9 +183,9 @@ class Control:
         Raises:
             errors.BrokerError: what Kafka would refuse it with.
         """
+        target = self._partition(topic, partition)
         now = int(self._runtime.wall() * 1000)
         batch = encode(values, key, headers, now if timestamp is None else timestamp, codec)
-        target = self._partition(topic, partition)
         rules = AppendRules.of(target.topic.config, self._cluster.settings)
         try:
             appended = target.log.append(batch, leader_epoch=target.leader_epoch, now_ms=now, rules=rules)
@@ -296,7 +297,7 @@ class Control:
         node: int | None = None,
         topic: str | None = None,
         partition: int | None = None,
-        error: int | None = None,
+        error: int | str | None = None,
         delay_ms: float = 0,
         drop: bool = False,
         cut: Cut | None = None,
@@ -309,7 +310,8 @@ class Control:
             api: the name of the API: `"Heartbeat"`.
             client_id, node, topic, partition: of which client, at which node, about what; for the APIs that are about
                 topics.
-            error: answered instead of carrying the request out; with `topic` or `partition` for these only.
+            error: a code, or its name, answered instead of carrying the request out; with `topic` or `partition` for
+                these only.
             delay_ms: how long a request waits before it is looked at.
             drop: carry it out, and never answer; the connection is silent from then on.
             cut: close the connection `"before"` carrying it out, or after half of the answer, `"mid-frame"`.
@@ -329,9 +331,23 @@ class Control:
             raise ValueError(f"times={times}, chunk={chunk} and delay_ms={delay_ms} have to be above 0.")
         if cut not in (None, "before", "mid-frame"):
             raise ValueError(f"cut={cut!r} is neither 'before' nor 'mid-frame'.")
-        rule = Rule(api, client_id, node, topic, partition, error, delay_ms, drop, cut, hold, chunk)
+        rule = Rule(api, client_id, node, topic, partition, _code(error), delay_ms, drop, cut, hold, chunk)
         return self._service.add_fault(rule, times, lambda remove: Fault(rule, remove, self.calls))
 
     def _check_api(self, api: str) -> None:
         if not self._service.knows(api):
             raise ConfigError(f"The embedded broker has no API {api!r}.")
+
+
+def _code(error: int | str | None) -> int | None:
+    """The number of an error.
+
+    Raises:
+        ValueError: if Kafka has none of this name or number.
+    """
+    if error is None or error in TABLE:
+        return error  # type: ignore[return-value]
+    named = next((code for code, info in TABLE.items() if info.name == error), None)
+    if named is None:
+        raise ValueError(f"error={error!r} is neither a code of Kafka's nor the name of one.")
+    return named

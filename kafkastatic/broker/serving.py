@@ -117,7 +117,8 @@ class Service:
         cls.check_version(version)  # Produce claims more than it has
         flexible = version >= cls.FLEXIBLE_SINCE
         header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
-        request = cls.decode(frame, version, offset)
+        # What follows a request is not looked at, as by Kafka: librdkafka sends some bytes too many.
+        request, _ = cls.decode_prefix(frame, version, offset)
         call = Call(at.node_id, version, header.client_id or "", host, connection, request, listener=at.number)
         heard(call)
         return await self._through_faults(call, header.correlation_id)

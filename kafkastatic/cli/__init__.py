@@ -21,11 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 if it did what it was asked for, 1 if it could not, 2 if it was asked for what makes no sense.
+        The exit code: 0 if it did what it was asked for, 1 if it could not, 2 if it was asked for what makes no sense,
+        130 if Ctrl-C came before it had begun.
     """
     parser = Parser(prog="kafkastatic", description="Kafka for asyncio, with static group membership.")
     parser.add_argument("--version", action="version", version=f"kafkastatic {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     broker.add_to(commands)
     options = parser.parse_args(arguments)
-    return options.run(options)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:  # before the command could see to it
+        return 130

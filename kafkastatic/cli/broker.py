@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
@@ -25,6 +26,7 @@ ends: it is for tests and for trying things out.
 """
 
 _LAST_PORT = 65_535
+_MOST_BROKERS = 1_000
 
 
 def add_to(commands: Any) -> None:
@@ -37,7 +39,7 @@ def add_to(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--brokers", type=_at_least_one, default=1, metavar="N", help="how many brokers the cluster has (default: 1)")
+    add("--brokers", type=_brokers, default=1, metavar="N", help="how many brokers the cluster has (default: 1)")
     add(
         "--topic",
         type=_topic,
@@ -69,6 +71,9 @@ def _run(options: argparse.Namespace) -> int:
     if port + count - 1 > _LAST_PORT:
         options.refuse(f"argument --port: {count} brokers from {port} on would need ports above {_LAST_PORT}")
     try:
+        names = [name for name, _ in options.topics]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            options.refuse(f"argument --topic: {twice!r} is given twice")
         settings = dict(_typed(name, value) for name, value in options.settings)
         if options.behaves_as:
             settings["behaves_as"] = options.behaves_as
@@ -78,6 +83,9 @@ def _run(options: argparse.Namespace) -> int:
     except KafkaError as error:
         options.refuse(str(error))
     except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            print(f"kafkastatic broker: {error.strerror}", file=sys.stderr)
+            return 1
         where = f"ports {port} to {port + count - 1}" if count > 1 else f"port {port}"
         print(f"kafkastatic broker: cannot listen on {where}: {error.strerror}", file=sys.stderr)
         return 1
@@ -124,9 +132,9 @@ def _typed(name: str, text: str) -> tuple[str, Any]:
 # ── what arguments may be ──
 
 
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+def _brokers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_BROKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST_BROKERS}")
     return int(text)
 
 

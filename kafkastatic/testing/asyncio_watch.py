@@ -20,7 +20,7 @@ def _watch_in(scope: Scope) -> object:
         from kafkastatic.testing.watch import Watch
 
         own = scope == "function" and plugin.loop_is_own(request)
-        watch = Watch(_kafka_of_the_test, own_loop=own)
+        watch = Watch(_kafka_of_the_test, plugin.let_go(request), own_loop=own)
         yield
         if not plugin.ended_early(request):
             await watch.acheck()

@@ -7,10 +7,11 @@ fixture.
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import inspect
 import re
 from argparse import ArgumentTypeError
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,7 @@ _KAFKA_HELP = (
     ">= 17, and Maven once), or one for tests only that runs at HOST:PORT: topics and groups that appear there during "
     "a test are deleted"
 )
+_ASYNCIO_WATCH = "kafkastatic.testing.asyncio_watch"
 _ended_early = pytest.StashKey[bool]()
 
 
@@ -47,10 +49,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
-    if config.pluginmanager.has_plugin("asyncio"):
-        config.pluginmanager.import_plugin("kafkastatic.testing.asyncio_watch")
+    if config.pluginmanager.has_plugin("asyncio") and _knows_loop_scopes():
+        config.pluginmanager.import_plugin(_ASYNCIO_WATCH)
     if config.getoption("--kafka") and "s" not in config.option.reportchars:
         config.option.reportchars += "s"  # which tests did not run on it, and why
+
+
+def _knows_loop_scopes() -> bool:
+    """Whether pytest-asyncio lets a fixture say in which event loop it runs, and tells which one a test has (0.26)."""
+    found = importlib.metadata.version("pytest-asyncio").split(".")
+    return [int(part) if part.isdecimal() else 0 for part in found[:2]] >= [0, 26]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,19 +97,27 @@ def _kafka_of_the_test(request: pytest.FixtureRequest) -> Iterator[Kafka]:
 
     wanted = options(request)
     wanted.pop("leak_check", None)
+    target = request.config.getoption("--kafka")
+    real = request.getfixturevalue("_real_kafka") if target else None
+    kafka, problem = None, ""
     with contextlib.ExitStack() as life:
         try:
-            if request.config.getoption("--kafka"):
-                from kafkastatic.testing.remote import RealCluster
-
-                kafka = life.enter_context(RealCluster(request.getfixturevalue("_real_kafka"), **wanted))
-            else:
-                from kafkastatic.broker import Broker
-
-                kafka = life.enter_context(Broker(**wanted))
-        except (KafkaError, OSError) as error:
-            pytest.fail(f"{FIXTURE}: {error}", pytrace=False)
+            kafka = life.enter_context(_cluster(real, wanted))
+        except (KafkaError, OSError, TypeError, ValueError) as error:
+            problem = f"{FIXTURE}{f' on --kafka={target}' if target else ''}: {error}"
+        if kafka is None:
+            pytest.fail(problem, pytrace=False)
         yield kafka
+
+
+def _cluster(real: str | None, wanted: dict[str, Any]) -> contextlib.AbstractContextManager[Kafka]:
+    if real is not None:
+        from kafkastatic.testing.remote import RealCluster
+
+        return RealCluster(real, **wanted)
+    from kafkastatic.broker import Broker
+
+    return Broker(**wanted)
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +152,8 @@ def _watch_for(request: pytest.FixtureRequest) -> str:
     if inspect.iscoroutinefunction(getattr(item, "obj", None)):
         if "anyio_backend" in request.fixturenames:
             return "_watch_in_anyio"
-        if mark := item.get_closest_marker("asyncio"):
+        mark = item.get_closest_marker("asyncio")
+        if mark and request.config.pluginmanager.has_plugin(_ASYNCIO_WATCH):
             scope = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope")
             return f"_watch_in_asyncio_{scope or request.config.getini('asyncio_default_test_loop_scope')}"
     return "_watch"
@@ -146,7 +163,7 @@ def _watch_for(request: pytest.FixtureRequest) -> str:
 def _watch(request: pytest.FixtureRequest, _kafka_of_the_test: Kafka) -> Iterator[None]:
     from kafkastatic.testing.watch import Watch
 
-    watch = Watch(_kafka_of_the_test)
+    watch = Watch(_kafka_of_the_test, let_go(request))
     yield
     if not ended_early(request):
         watch.check()
@@ -156,10 +173,15 @@ def _watch(request: pytest.FixtureRequest, _kafka_of_the_test: Kafka) -> Iterato
 async def _watch_in_anyio(request: pytest.FixtureRequest, _kafka_of_the_test: Kafka) -> AsyncIterator[None]:
     from kafkastatic.testing.watch import Watch
 
-    watch = Watch(_kafka_of_the_test, own_loop=loop_is_own(request))
+    watch = Watch(_kafka_of_the_test, let_go(request), own_loop=loop_is_own(request))
     yield
     if not ended_early(request):
         await watch.acheck()
+
+
+def let_go(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """What makes pytest forget the values of the test's fixtures, which it holds for longer than they live."""
+    return getattr(request.node, "funcargs", {}).clear
 
 
 def ended_early(request: pytest.FixtureRequest) -> bool:
