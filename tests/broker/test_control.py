@@ -481,6 +481,9 @@ async def test_faults_and_moves_that_can_never_work_are_refused() -> None:
     async with Broker({"orders": 1}, brokers=2) as broker:
         with pytest.raises(ConfigError, match="not about a topic"):
             broker.inject("Heartbeat", topic="orders", error=27)
+        with pytest.raises(ValueError, match="'NO_SUCH' is neither"):
+            broker.inject("Heartbeat", error="NO_SUCH")
+        assert broker.inject("Heartbeat", error="NOT_COORDINATOR").rule.error == 16
         for wrong in ({"times": 0}, {"chunk": -1}, {"cut": "after"}, {"node": 9}, {"delay_ms": -1}):
             with pytest.raises(ValueError, match=next(iter(wrong))):
                 broker.inject("Heartbeat", **wrong)
@@ -496,8 +499,9 @@ async def test_faults_and_moves_that_can_never_work_are_refused() -> None:
         ):
             with pytest.raises(ValueError, match="stopped"):
                 move()
-    with pytest.raises(ConfigError, match=r"behaves_as is '4.0'"):
-        Broker(behaves_as="4.0")
+    for wrong in ({"behaves_as": "4.0"}, {"brokers": "3"}, {"topics": ["orders"]}, {"group_max_size": "3"}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            Broker(**wrong)
     with pytest.raises(RuntimeError, match="not running"):
         print(Broker().bootstrap)
 

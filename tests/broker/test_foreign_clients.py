@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from confluent_kafka import Consumer as ConfluentConsumer
+from confluent_kafka.admin import AdminClient
 from kafka.record.memory_records import MemoryRecords
 
 from kafkastatic.broker import Broker
@@ -61,3 +63,24 @@ async def codecs_of(broker: Broker, partition: int) -> set[str]:
     while (batch := records.next_batch()) is not None:
         found.add(CODECS[batch.compression_type])
     return found
+
+
+@pytest.mark.asyncio
+async def test_librdkafka_hears_of_all_topics_and_reads_by_a_pattern() -> None:
+    """It sends more bytes than such a request has; what Kafka does not look at does no harm."""
+
+    def use(bootstrap: str) -> tuple[set[str], bytes | None]:
+        options = {"bootstrap.servers": bootstrap, "group.id": "billing", "auto.offset.reset": "earliest"}
+        with AdminClient({"bootstrap.servers": bootstrap}) as admin:
+            topics = set(admin.list_topics(timeout=10).topics)
+        consumer = ConfluentConsumer(options)
+        try:
+            consumer.subscribe(["^ord.*"])
+            message = consumer.poll(20)
+            return topics, message.value() if message else None
+        finally:
+            consumer.close()
+
+    with Broker({"orders": 1, "others": 1}) as broker:
+        broker.append("orders", 0, b"a")
+        assert await asyncio.to_thread(use, broker.bootstrap) == ({"orders", "others"}, b"a")

@@ -234,12 +234,44 @@ def test_connection(connection):
     assert connection.fileno() > 0
 """
 
+LETS_GO = """
+from confluent_kafka.admin import AdminClient
+
+@pytest.fixture
+def admin(embedded_kafka):
+    return AdminClient({"bootstrap.servers": embedded_kafka.bootstrap})
+
+def test_only_pytest_holds_it(admin):
+    assert admin.list_topics(timeout=10).brokers
+
+@pytest.mark.asyncio
+async def test_asked_for_late(request):
+    request.getfixturevalue("embedded_kafka").create_topic("orders")
+
+@pytest.mark.asyncio
+async def test_watched(embedded_kafka):
+    loop, (ours, theirs) = asyncio.get_running_loop(), pair()
+    async def closing():
+        await loop.sock_recv(ours, 1)
+        ours.close()
+    asyncio.create_task(closing(), name="closing")
+    await asyncio.sleep(0)
+    loop.call_later(0.2, theirs.close)
+
+def pair():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ours = socket.create_connection(listening.getsockname())
+        theirs, _ = listening.accept()
+    ours.setblocking(False)
+    return ours, theirs
+"""
+
 
 def test_what_is_no_leak_passes(run) -> None:
     """What ends at the last moment; tasks and pools of fixtures that live longer, whenever they began; what fixtures of
     the test's own end, in whatever order they stand."""
-    tests = [each_kind(CLOSES_AT_LAST, "asyncio", "session", "anyio"), LIVES_LONGER, CLEANS_UP_BEFORE]
-    run("\n\n".join(tests)).assert_outcomes(passed=3 + 2 + 2)
+    tests = [each_kind(CLOSES_AT_LAST, "asyncio", "session", "anyio"), LIVES_LONGER, CLEANS_UP_BEFORE, LETS_GO]
+    run("\n\n".join(tests)).assert_outcomes(passed=3 + 2 + 2 + 3)
 
 
 def test_the_check_can_be_left_out(run) -> None:
