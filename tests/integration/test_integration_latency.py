@@ -116,6 +116,7 @@ def held() -> tuple[set[str], int, list[str]]:
     return tasks, threading.active_count(), [file for file in files if not file.startswith("/proc/")]
 
 
+@pytest.mark.real_only("measures this process, in which the embedded broker is too")
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures by /proc")
 @pytest.mark.asyncio
 async def test_a_hundred_starts_and_stops_leave_nothing_behind(kafka, topic, group_id, capsys) -> None:
