@@ -151,6 +151,8 @@ class ClassicMember(Joining):
         return [Report("coordinator_lost", {"api": "another request"}), *self._lose_coordinator(at_once=True)]
 
     def _proof_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
+        if response.error_code == codes.REBALANCE_IN_PROGRESS:
+            return []  # 3.9 answers so while it loads, too; of a rebalance the next heartbeat tells
         report = [Report("membership_confirmed", self._who())] if response.error_code == codes.NONE else []
         return [*report, *self._judged(response.error_code, "SyncGroup", now)]
 

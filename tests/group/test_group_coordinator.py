@@ -114,7 +114,6 @@ def test_good_heartbeats_of_a_loading_coordinator_prove_nothing() -> None:
     [
         (22, [Lose(MINE, "illegal_generation")]),
         (25, [Lose(MINE, "unknown_member_id")]),
-        (27, [Revoke(MINE, deadline=39.2)]),
         (16, [FindCoordinator(after=0.2)]),
         (7, [FindCoordinator(after=0.2)]),
         (82, [Lose(MINE, "fenced"), Failed(FencedInstanceIdError, "SyncGroup")]),
@@ -126,6 +125,28 @@ def test_a_proof_that_is_refused_says_what_a_heartbeat_would(code: int, then: li
     member = found_again()
 
     assert done(member.handle(Answered(6, sync_error(code)), 9.2)) == then
+
+
+@pytest.mark.scenario(27, where="machine")
+def test_a_proof_that_is_told_of_a_rebalance_leaves_it_to_the_next_heartbeat() -> None:
+    """3.9 answers SyncGroup so while it loads, too: to rejoin for that would be the only rebalance that there is."""
+    member = found_again()
+
+    assert member.handle(Answered(6, sync_error(27)), 9.2) == []
+    assert member.handle(TimerFired(), 12.0) == [beat(7)]
+    assert member.handle(Answered(7, beaten()), 12.1) == [proof(8)]
+    confirmed = Report("membership_confirmed", {"member_id": MID, "epoch": 4})
+    assert member.handle(Answered(8, synced()), 12.2) == [confirmed]
+
+
+@pytest.mark.scenario(27, where="machine")
+def test_a_rebalance_of_which_a_proof_is_told_is_joined_when_a_heartbeat_says_so_too() -> None:
+    """That one is not answered so by a coordinator that loads."""
+    member = found_again()
+
+    assert member.handle(Answered(6, sync_error(27)), 9.2) == []
+    assert member.handle(TimerFired(), 12.0) == [beat(7)]
+    assert done(member.handle(Answered(7, beaten(27)), 12.1)) == [Revoke(MINE, deadline=42.1)]
 
 
 def test_a_proof_without_an_answer_looks_for_the_coordinator() -> None:
