@@ -95,12 +95,33 @@ def decode_request(frame: Bytes) -> tuple[RequestHeader, Request[Any]]:
         UnsupportedVersionError: if the API, or its version, is not one of ours.
         ProtocolError: if the bytes do not parse.
     """
+    header = decode_request_header(frame)
+    request, offset = request_body(header, frame)
+    return header, request.decode(frame, header.request_api_version, offset)
+
+
+def decode_request_header(frame: Bytes) -> RequestHeader:
+    """What a request in a frame is, whether or not the API and its version are ours.
+
+    Raises:
+        ProtocolError: if the bytes do not parse.
+    """
     # Version 1 is a prefix of version 2, so it can be read before the version is known.
     header, _ = RequestHeader.decode_prefix(frame, 1)
+    return header
+
+
+def request_body(header: RequestHeader, frame: Bytes) -> tuple[type[Request[Any]], int]:
+    """The class of the request that a header announces, and where it begins in the frame.
+
+    Raises:
+        UnsupportedVersionError: if the API, or its version, is not one of ours.
+        ProtocolError: if the bytes do not parse.
+    """
     request, version = request_class(header.request_api_key), header.request_api_version
     request.check_version(version)
-    header, offset = RequestHeader.decode_prefix(frame, _request_header_version(request, version))
-    return header, request.decode(frame, version, offset)
+    _, offset = RequestHeader.decode_prefix(frame, _request_header_version(request, version))
+    return request, offset
 
 
 def encode_response(response: Response, version: int, correlation_id: int) -> bytes:

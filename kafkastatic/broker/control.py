@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Generator, Mapping
+from typing import Any
 
 from kafkastatic._protocol.error_codes import TABLE
 from kafkastatic._protocol.faults import error_for
@@ -11,7 +13,7 @@ from kafkastatic._runtime import Runtime
 from kafkastatic.broker.admission import AppendRules, LogError
 from kafkastatic.broker.apis.fetch import FetchApi
 from kafkastatic.broker.apis.groups import GroupsApi
-from kafkastatic.broker.apis.topics import TopicsApi
+from kafkastatic.broker.apis.topics import Refused, TopicsApi
 from kafkastatic.broker.cluster import Cluster, Node, Partition
 from kafkastatic.broker.content import Codec, Headers, encode, read
 from kafkastatic.broker.faults import Cut, Rule
@@ -139,7 +141,8 @@ class Control:
             errors.BrokerError: what Kafka would refuse it with.
         """
         settings = {key.replace("_", "."): value for key, value in config.items()}
-        self._topics.create(name, partitions, replication_factor, settings)
+        with _as_broker_error(api="CreateTopics", topic=name):
+            self._topics.create(name, partitions, replication_factor, settings)
 
     @in_loop
     def add_partitions(self, name: str, count: int) -> None:
@@ -148,7 +151,8 @@ class Control:
         Raises:
             errors.BrokerError: what Kafka would refuse it with.
         """
-        self._topics.add_partitions(name, count)
+        with _as_broker_error(api="CreatePartitions", topic=name):
+            self._topics.grow(name, count)
 
     @in_loop
     def delete_topic(self, name: str) -> None:
@@ -187,10 +191,8 @@ class Control:
         now = int(self._runtime.wall() * 1000)
         batch = encode(values, key, headers, now if timestamp is None else timestamp, codec)
         rules = AppendRules.of(target.topic.config, self._cluster.settings)
-        try:
+        with _as_broker_error(topic=topic, partition=partition):
             appended = target.log.append(batch, leader_epoch=target.leader_epoch, now_ms=now, rules=rules)
-        except LogError as error:
-            raise error_for(error.code, detail=error.message, topic=topic, partition=partition) from None
         target.changed()
         return appended.base_offset
 
@@ -202,10 +204,8 @@ class Control:
             errors.BrokerError: if that offset is behind the end.
         """
         target = self._partition(topic, partition)
-        try:
+        with _as_broker_error(topic=topic, partition=partition):
             target.log.delete_before(before)
-        except LogError as error:
-            raise error_for(error.code, topic=topic, partition=partition) from None
         target.changed()
 
     @in_loop
@@ -283,9 +283,7 @@ class Control:
     def cap(self, api: str, version: int | None) -> None:
         """Serve an API up to this version only; -1 hides it, `None` lifts the cap."""
         self._check_api(api)
-        self._service.caps.pop(api, None)
-        if version is not None:
-            self._service.caps[api] = version
+        self._service.cap(api, version)
 
     @in_loop
     def inject(
@@ -337,6 +335,15 @@ class Control:
     def _check_api(self, api: str) -> None:
         if not self._service.knows(api):
             raise ConfigError(f"The embedded broker has no API {api!r}.")
+
+
+@contextlib.contextmanager
+def _as_broker_error(**context: Any) -> Generator[None]:
+    """What Kafka would refuse, as clients' errors say it."""
+    try:
+        yield
+    except (LogError, Refused) as refused:
+        raise error_for(refused.code, detail=refused.message, **context) from None
 
 
 def _code(error: int | str | None) -> int | None:

@@ -8,13 +8,25 @@ answer `mark`ed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from kafkastatic._protocol.primitives import NEVER
 from kafkastatic.broker.faults import Place
 
 _WHOLE_TOPIC = -1
+
+
+class _Told(NamedTuple):
+    """How a response says something of partitions: its classes, and where they have their partitions and numbers."""
+
+    topic: str
+    partitions: str
+    partition: str
+    number: str
+    beside: Mapping[str, int] = MappingProxyType({})  # what else the answer for a partition says
 
 
 class _Shape(NamedTuple):
@@ -24,20 +36,33 @@ class _Shape(NamedTuple):
     partitions: str | None
     number: str | None
     answers: str
+    told: _Told | None = None
 
+
+_PRODUCED = _Told(
+    "TopicProduceResponse", "partition_responses", "PartitionProduceResponse", "index", {"base_offset": -1}
+)
+_FETCHED = _Told("FetchableTopicResponse", "partitions", "PartitionData", "partition_index", {"high_watermark": -1})
+_LISTED = _Told("ListOffsetsTopicResponse", "partitions", "ListOffsetsPartitionResponse", "partition_index")
+_ENDED = _Told("OffsetForLeaderTopicResult", "partitions", "EpochEndOffset", "partition")
+_COMMITTED = _Told("OffsetCommitResponseTopic", "partitions", "OffsetCommitResponsePartition", "partition_index")
+_DELETED = _Told("OffsetDeleteResponseTopic", "partitions", "OffsetDeleteResponsePartition", "partition_index")
 
 _SHAPES = {
-    "Produce": _Shape("topic_data", "partition_data", "index", "responses"),
-    "Fetch": _Shape("topics", "partitions", "partition", "responses"),
-    "ListOffsets": _Shape("topics", "partitions", "partition_index", "topics"),
-    "OffsetForLeaderEpoch": _Shape("topics", "partitions", "partition", "topics"),
-    "OffsetCommit": _Shape("topics", "partitions", "partition_index", "topics"),
-    "OffsetDelete": _Shape("topics", "partitions", "partition_index", "topics"),
+    "Produce": _Shape("topic_data", "partition_data", "index", "responses", _PRODUCED),
+    "Fetch": _Shape("topics", "partitions", "partition", "responses", _FETCHED),
+    "ListOffsets": _Shape("topics", "partitions", "partition_index", "topics", _LISTED),
+    "OffsetForLeaderEpoch": _Shape("topics", "partitions", "partition", "topics", _ENDED),
+    "OffsetCommit": _Shape("topics", "partitions", "partition_index", "topics", _COMMITTED),
+    "OffsetDelete": _Shape("topics", "partitions", "partition_index", "topics", _DELETED),
     "Metadata": _Shape("topics", None, None, "topics"),
     "CreateTopics": _Shape("topics", None, None, "topics"),
     "CreatePartitions": _Shape("topics", None, None, "results"),
     "DeleteTopics": _Shape("topics", None, None, "responses"),
 }
+
+_ONE_CODE_SINCE = {"Fetch": 7, "OffsetDelete": 0}
+"""The versions from which an answer has one code for the whole request, and not only one for each partition."""
 
 
 def has_places(api: str) -> bool:
@@ -94,12 +119,11 @@ def join(api: str, response: Any, refused: Any) -> Any:
     shape = _SHAPES[api]
     told = getattr(response, shape.answers)
     for topic in getattr(refused, shape.answers):
-        partitions = "partition_responses" if api == "Produce" else shape.partitions
-        same = next((known for known in told if partitions and _identity(known) == _identity(topic)), None)
-        if same is None:
+        same = next((known for known in told if shape.told and _identity(known) == _identity(topic)), None)
+        if same is None or shape.told is None:
             told.append(topic)
         else:
-            getattr(same, partitions or "").extend(getattr(topic, partitions or ""))
+            getattr(same, shape.told.partitions).extend(getattr(topic, shape.told.partitions))
     return response
 
 
@@ -128,9 +152,12 @@ def mark(response: Any, code: int, refused: Callable[[Place], bool], name_of: Ca
     return response
 
 
-def refuse(request: Any, version: int, code: int) -> Any:
-    """The answer to a request none of which is carried out."""
+def refuse(request: Any, version: int, code: int, *, in_part: bool = False) -> Any:
+    """The answer to a request none of which is carried out; `in_part`: it is what `split` took out of one."""
     messages = sys.modules[type(request).__module__]
+    shape = _SHAPES.get(request.NAME)
+    if shape and shape.told and (in_part or version < _ONE_CODE_SINCE.get(request.NAME, NEVER)):
+        return _by_partition(messages, request, code, shape, shape.told)
     maker = _MAKERS.get(request.NAME)
     if maker is not None:
         return maker(messages, request, version, code)
@@ -181,75 +208,16 @@ def _with(request: Any, shape: _Shape, topics: list[Any]) -> Any:
 # ── the answers ──
 
 
-def _produce(messages: Any, request: Any, version: int, code: int) -> Any:
-    responses = [
-        messages.TopicProduceResponse(
-            name=topic.name,
-            topic_id=topic.topic_id,
-            partition_responses=[
-                messages.PartitionProduceResponse(index=p.index, error_code=code, base_offset=-1)
-                for p in topic.partition_data
-            ],
-        )
-        for topic in request.topic_data
-    ]
-    return messages.ProduceResponse(responses=responses)
+def _by_partition(messages: Any, request: Any, code: int, shape: _Shape, told: _Told) -> Any:
+    topic_class, partition_class = getattr(messages, told.topic), getattr(messages, told.partition)
+    names = [name for name in ("name", "topic", "topic_id") if name in topic_class.__slots__]
 
+    def refused(topic: Any) -> Any:
+        numbers = _numbers(topic, shape)
+        partitions = [partition_class(**{told.number: n, **told.beside}, error_code=code) for n in numbers]
+        return topic_class(**{name: getattr(topic, name) for name in names}, **{told.partitions: partitions})
 
-def _fetch(messages: Any, request: Any, version: int, code: int) -> Any:
-    if version >= 7:
-        return messages.FetchResponse(error_code=code)
-    responses = [
-        messages.FetchableTopicResponse(
-            topic=topic.topic,
-            partitions=[
-                messages.PartitionData(partition_index=p.partition, error_code=code, high_watermark=-1)
-                for p in topic.partitions
-            ],
-        )
-        for topic in request.topics
-    ]
-    return messages.FetchResponse(responses=responses)
-
-
-def _list_offsets(messages: Any, request: Any, version: int, code: int) -> Any:
-    topics = [
-        messages.ListOffsetsTopicResponse(
-            name=topic.name,
-            partitions=[
-                messages.ListOffsetsPartitionResponse(partition_index=p.partition_index, error_code=code)
-                for p in topic.partitions
-            ],
-        )
-        for topic in request.topics
-    ]
-    return messages.ListOffsetsResponse(topics=topics)
-
-
-def _epochs(messages: Any, request: Any, version: int, code: int) -> Any:
-    topics = [
-        messages.OffsetForLeaderTopicResult(
-            topic=topic.topic,
-            partitions=[messages.EpochEndOffset(partition=p.partition, error_code=code) for p in topic.partitions],
-        )
-        for topic in request.topics
-    ]
-    return messages.OffsetForLeaderEpochResponse(topics=topics)
-
-
-def _commit(messages: Any, request: Any, version: int, code: int) -> Any:
-    topics = [
-        messages.OffsetCommitResponseTopic(
-            name=topic.name,
-            topic_id=topic.topic_id,
-            partitions=[
-                messages.OffsetCommitResponsePartition(partition_index=p.partition_index, error_code=code)
-                for p in topic.partitions
-            ],
-        )
-        for topic in request.topics
-    ]
-    return messages.OffsetCommitResponse(topics=topics)
+    return request.RESPONSE(**{shape.answers: map(refused, getattr(request, shape.topics))})
 
 
 def _committed(messages: Any, request: Any, version: int, code: int) -> Any:
@@ -328,11 +296,6 @@ def _configs(messages: Any, request: Any, version: int, code: int) -> Any:
 
 
 _MAKERS: dict[str, Callable[[Any, Any, int, int], Any]] = {
-    "Produce": _produce,
-    "Fetch": _fetch,
-    "ListOffsets": _list_offsets,
-    "OffsetForLeaderEpoch": _epochs,
-    "OffsetCommit": _commit,
     "OffsetFetch": _committed,
     "FindCoordinator": _coordinator,
     "Metadata": _metadata,

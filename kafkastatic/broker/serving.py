@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.framing import encode_response, request_class
+from kafkastatic._protocol.framing import decode_request_header, encode_response, request_body
 from kafkastatic._protocol.messages import REQUESTS
-from kafkastatic._protocol.messages.request_header import RequestHeader
 from kafkastatic._protocol.primitives import Response
 from kafkastatic._value import Value
 from kafkastatic.broker import refusals
@@ -55,7 +54,6 @@ class Service:
         in_session: the partitions of the session that a Fetch goes on with.
 
     Attributes:
-        caps: the highest version served, by API name; -1 hides an API.
         mistakes: what handlers raised; their clients were answered UNKNOWN_SERVER_ERROR.
     """
 
@@ -67,23 +65,25 @@ class Service:
         self._in_session = in_session
         self._rules = Rules()
         self._faults: dict[int, Fault] = {}
-        self.caps: dict[str, int] = {}
+        self._caps: dict[str, int] = {}
         self.mistakes: list[Exception] = []
         names = {key: request.removesuffix("Request") for key, (_, request) in REQUESTS.items()}
         self._keys = {name: key for key, name in names.items() if name in handlers}
         self._keys["ApiVersions"] = _API_VERSIONS
         self._served = served(self._keys.values(), cluster.settings.behaves_as)
+        self._ranges = self._served  # what of that is left by caps
 
-    def ranges(self) -> dict[int, tuple[int, int]]:
-        """The versions of every API, by its key."""
-        found = dict(self._served)
-        for name, cap in self.caps.items():
-            low, high = found[self._keys[name]]
-            if cap < low:
-                del found[self._keys[name]]
-            else:
-                found[self._keys[name]] = (low, min(cap, high))
-        return found
+    def cap(self, api: str, version: int | None) -> None:
+        """Serve an API up to this version only; -1 hides it, `None` lifts the cap."""
+        self._caps.pop(api, None)
+        if version is not None:
+            self._caps[api] = version
+        highest = {self._keys[name]: cap for name, cap in self._caps.items()}
+        self._ranges = {
+            key: (low, min(high, highest.get(key, high)))
+            for key, (low, high) in self._served.items()
+            if highest.get(key, high) >= low
+        }
 
     def knows(self, api: str) -> bool:
         return api in self._keys
@@ -102,21 +102,15 @@ class Service:
             ProtocolError: if it cannot be understood; Kafka closes the connection then.
             UnsupportedVersionError: likewise, if the API or the version is not served.
         """
-        # Version 1 of the header is a prefix of version 2, so it can be read before the version is known.
-        header, _ = RequestHeader.decode_prefix(frame, 1)
-        ranges = self.ranges()
-        low, high = ranges.get(header.request_api_key, (0, -1))
-        if not low <= header.request_api_version <= high:
+        header = decode_request_header(frame)
+        version = header.request_api_version
+        low, high = self._ranges.get(header.request_api_key, (0, -1))
+        if not low <= version <= high:
             if header.request_api_key != _API_VERSIONS:
-                raise ProtocolError(
-                    f"API {header.request_api_key} is not served in version {header.request_api_version}."
-                )
-            refusal = api_versions(ranges, supported=False)
+                raise ProtocolError(f"API {header.request_api_key} is not served in version {version}.")
+            refusal = api_versions(self._ranges, supported=False)
             return Answer(encode_response(refusal, 0, header.correlation_id))
-        cls, version = request_class(header.request_api_key), header.request_api_version
-        cls.check_version(version)  # Produce claims more than it has
-        flexible = version >= cls.FLEXIBLE_SINCE
-        header, offset = RequestHeader.decode_prefix(frame, 2 if flexible else 1)
+        cls, offset = request_body(header, frame)
         # What follows a request is not looked at, as by Kafka: librdkafka sends some bytes too many.
         request, _ = cls.decode_prefix(frame, version, offset)
         call = Call(at.node_id, version, header.client_id or "", host, connection, request, listener=at.number)
@@ -156,20 +150,20 @@ class Service:
             return self._refusal(call, code)
         kept, taken = refusals.split(call.request, rule.covers, self._cluster.name)
         answer = await self._handled(call.evolve(request=kept)) if kept is not None else None
-        refused = self._refusal(call.evolve(request=taken), code)
+        refused = self._refusal(call.evolve(request=taken), code, in_part=True)
         return refused if answer is None else refusals.join(api, answer, refused)
 
-    def _refusal(self, call: Call, code: int) -> Response:
+    def _refusal(self, call: Call, code: int, *, in_part: bool = False) -> Response:
         """Raises ProtocolError: if it wants no answer; then Kafka closes the connection, to say that it failed."""
         if call.request.NAME == "Produce" and call.request.acks == 0:
             raise ProtocolError(f"A produce request without acks is refused with {code}.")
-        return refusals.refuse(call.request, call.version, code)
+        return refusals.refuse(call.request, call.version, code, in_part=in_part)
 
     async def _handled(self, call: Call) -> Response | None:
         if call.request.NAME == "ApiVersions":
             if not names_its_software(call.request, call.version):
                 return refusals.refuse(call.request, call.version, codes.INVALID_REQUEST)
-            return api_versions(self.ranges(), supported=True)
+            return api_versions(self._ranges, supported=True)
         try:
             return await self._handlers[call.request.NAME](call)
         except ProtocolError:

@@ -18,6 +18,11 @@ from kafkastatic._protocol.messages.offset_commit import (
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
+from kafkastatic._protocol.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+)
 from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
@@ -134,6 +139,21 @@ def test_an_answer_of_two_halves_tells_every_topic_once() -> None:
 
     told = [(topic.name, [partition.error_code for partition in topic.partitions]) for topic in joined.topics]
     assert told == [("t", [0, 29]), ("u", []), ("v", [])]
+
+
+def test_a_part_is_refused_where_its_api_has_one_code_for_the_whole_too() -> None:
+    """OffsetDelete: what was taken out is told by partition, beside what was deleted."""
+    topic = OffsetDeleteRequestTopic(
+        name="t", partitions=[OffsetDeleteRequestPartition(partition_index=n) for n in (0, 1)]
+    )
+    kept, taken = refusals.split(OffsetDeleteRequest(group_id="g", topics=[topic]), lambda place: place[1] == 1, {}.get)
+    served, refused = refusals.refuse(kept, 0, 0, in_part=True), refusals.refuse(taken, 0, CODE, in_part=True)
+
+    joined = refusals.join("OffsetDelete", served, refused)
+
+    (told,) = joined.topics
+    assert [(partition.partition_index, partition.error_code) for partition in told.partitions] == [(0, 0), (1, CODE)]
+    assert (refusals.refuse(taken, 0, CODE).error_code, joined.error_code) == (CODE, 0)
 
 
 def test_what_asks_for_everything_is_about_all_there_is() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.faults import error_for
 from kafkastatic._protocol.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -42,11 +40,13 @@ class Refused(Exception):
 
     Attributes:
         code: the error code.
+        message: what the client is told beside it.
     """
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.message = message
 
 
 class TopicsApi:
@@ -62,14 +62,7 @@ class TopicsApi:
         seen = Counter(topic.name for topic in request.topics)
         results = [self._create(t, call.version, request.validate_only) for t in request.topics if seen[t.name] == 1]
         results += [
-            CreatableTopicResult(
-                name=name,
-                error_code=codes.INVALID_REQUEST,
-                error_message="Duplicate topic name.",
-                num_partitions=-1,
-                replication_factor=-1,
-                configs=[],
-            )
+            _not_created(name, codes.INVALID_REQUEST, "Duplicate topic name.")
             for name, count in seen.items()
             if count > 1
         ]
@@ -81,14 +74,7 @@ class TopicsApi:
         try:
             replicas = self.plan(asked.name, asked.num_partitions, asked.replication_factor, config, by_hand)
         except Refused as refused:
-            return CreatableTopicResult(
-                name=asked.name,
-                error_code=refused.code,
-                error_message=str(refused),
-                num_partitions=-1,
-                replication_factor=-1,
-                configs=[],
-            )
+            return _not_created(asked.name, refused.code, refused.message)
         given = {name: value or "" for name, value in config.items()}
         if validate_only:
             topic_id = self._cluster.new_topic_id()  # Kafka tells one too
@@ -188,20 +174,10 @@ class TopicsApi:
         """A topic, as the control handle wants it.
 
         Raises:
-            BrokerError: what Kafka would refuse it with.
+            Refused: if Kafka would not create it.
         """
-        with _as_broker_error("CreateTopics", name):
-            replicas = self.plan(name, partitions, _DEFAULT if factor is None else factor, config)
+        replicas = self.plan(name, partitions, _DEFAULT if factor is None else factor, config)
         self._cluster.create_topic(name, len(replicas), replicas, config)
-
-    def add_partitions(self, name: str, count: int) -> None:
-        """`count` partitions in all, as the control handle wants it.
-
-        Raises:
-            BrokerError: what Kafka would refuse it with.
-        """
-        with _as_broker_error("CreatePartitions", name):
-            self.grow(name, count)
 
     # ── CreatePartitions ──
 
@@ -214,7 +190,7 @@ class TopicsApi:
         try:
             self.grow(asked.name, asked.count, by_hand, validate_only=validate_only)
         except Refused as refused:
-            told = None if refused.code == codes.UNKNOWN_TOPIC_OR_PARTITION else str(refused)
+            told = None if refused.code == codes.UNKNOWN_TOPIC_OR_PARTITION else refused.message
             return CreatePartitionsTopicResult(name=asked.name, error_code=refused.code, error_message=told)
         return CreatePartitionsTopicResult(name=asked.name, error_message=None)
 
@@ -290,9 +266,7 @@ def _check_count(partitions: int) -> None:
         raise Refused(codes.POLICY_VIOLATION, "Excessively large number of partitions per request.")
 
 
-@contextlib.contextmanager
-def _as_broker_error(api: str, topic: str) -> Generator[None]:
-    try:
-        yield
-    except Refused as refused:
-        raise error_for(refused.code, api=api, topic=topic, detail=str(refused)) from None
+def _not_created(name: str, code: int, message: str) -> CreatableTopicResult:
+    return CreatableTopicResult(
+        name=name, error_code=code, error_message=message, num_partitions=-1, replication_factor=-1, configs=[]
+    )
