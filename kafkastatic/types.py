@@ -12,7 +12,10 @@ from kafkastatic.errors import ConfigError, KafkaError
 NO_TOPIC_ID = bytes(16)
 """The id of a topic whose id is not known (KIP-516)."""
 
-_LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+LEGAL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+"""Of which the names of topics and instance ids are made."""
+
+LONGEST_NAME = 249
 
 
 class InstanceId(str):
@@ -64,10 +67,10 @@ def _illegal(value: str) -> str | None:
         return "is empty"
     if value in (".", ".."):
         return "is not allowed"
-    if len(value) > 249:
+    if len(value) > LONGEST_NAME:
         return f"is {len(value)} characters long"
-    if not _LEGAL.issuperset(value):
-        return f"holds {next(c for c in value if c not in _LEGAL)!r}"
+    if not LEGAL_CHARACTERS.issuperset(value):
+        return f"holds {next(c for c in value if c not in LEGAL_CHARACTERS)!r}"
     return None
 
 

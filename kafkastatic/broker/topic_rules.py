@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from kafkastatic._value import Value
-
-_LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-_LONGEST = 249
+from kafkastatic.types import LEGAL_CHARACTERS, LONGEST_NAME
 
 
 class ConfigType(IntEnum):
@@ -115,9 +113,9 @@ def problem_with_name(name: str) -> str | None:
         return "the empty string is not allowed"
     if name in (".", ".."):
         return f"'{name}' is not allowed"
-    if len(name) > _LONGEST:
-        return f"the length of '{name}' is longer than the max allowed length {_LONGEST}"
-    if not _LEGAL.issuperset(name):
+    if len(name) > LONGEST_NAME:
+        return f"the length of '{name}' is longer than the max allowed length {LONGEST_NAME}"
+    if not LEGAL_CHARACTERS.issuperset(name):
         return f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
     return None
 

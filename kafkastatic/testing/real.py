@@ -16,7 +16,6 @@ import random
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import time
@@ -26,8 +25,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kafkastatic._protocol.error_codes import UNKNOWN_MEMBER_ID
+from kafkastatic._protocol.messages.find_coordinator import FindCoordinatorRequest
+from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
 from kafkastatic._value import Value
+from kafkastatic.errors import ProtocolError
 from kafkastatic.testing.jars import DEFAULT_VERSION, RealKafkaError, available, fetch_jars, java
+from kafkastatic.testing.wire import exchange
 
 _JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # quick to start, and small
 _LOGGING = tuple(
@@ -258,7 +262,7 @@ class RealKafka:
         while True:
             if not self.running:
                 raise RealKafkaError(f"Kafka {self.version} ended while starting:\n{self.log_tail()}")
-            with contextlib.suppress(OSError, struct.error):
+            with contextlib.suppress(OSError, ProtocolError):
                 if _coordinator_ready(self.port):
                     return
             if time.monotonic() > deadline:
@@ -312,34 +316,10 @@ def _start_guard(pid: int, directory: Path) -> subprocess.Popen[bytes]:
 
 def _coordinator_ready(port: int) -> bool:
     """FindCoordinator answers without an error, and the coordinator it names has loaded its groups."""
-    group = b"kafkastatic-readiness"
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        found = _ask(connection, api=10, version=1, body=struct.pack(">h", len(group)) + group + b"\0")
-        if struct.unpack_from(">h", found, 4)[0] != 0:
-            return False
-        (message,) = struct.unpack_from(">h", found, 6)
-        at = 8 + max(message, 0) + 4
-        (length,) = struct.unpack_from(">h", found, at)
-        host = found[at + 2 : at + 2 + length].decode()
-        (coordinator,) = struct.unpack_from(">i", found, at + 2 + length)
-    with socket.create_connection((host, coordinator), timeout=5) as connection:
-        # A heartbeat of nobody: 25 (unknown member) from a coordinator at work, 14/15/16 from one that is not.
-        body = struct.pack(">h", len(group)) + group + struct.pack(">ih", 0, 1) + b"x"
-        return struct.unpack_from(">h", _ask(connection, api=12, version=0, body=body), 0)[0] == 25
-
-
-def _ask(connection: socket.socket, api: int, version: int, body: bytes) -> bytes:
-    request = struct.pack(">hhih", api, version, 1, 5) + b"ready" + body
-    connection.sendall(struct.pack(">i", len(request)) + request)
-    (size,) = struct.unpack(">i", _receive(connection, 4))
-    return _receive(connection, size)[4:]
-
-
-def _receive(connection: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        chunk = connection.recv(size - len(data))
-        if not chunk:
-            raise ConnectionResetError("the broker closed the connection")
-        data += chunk
-    return data
+    group = "kafkastatic-readiness"
+    found = exchange(("127.0.0.1", port), FindCoordinatorRequest(key=group), 1, timeout=5)
+    if found.error_code:
+        return False
+    # A heartbeat of nobody: unknown member from a coordinator at work, 14/15/16 from one that is not.
+    nobody = HeartbeatRequest(group_id=group, member_id="x")
+    return exchange((found.host, found.port), nobody, 0, timeout=5).error_code == UNKNOWN_MEMBER_ID

@@ -68,19 +68,21 @@ class Watch:
 
     def check(self) -> None:
         """Fail the test if something is left, and does not end within a moment."""
-        deadline = time.monotonic() + _GRACE
-        while left := self._left():
-            if time.monotonic() > deadline:
-                deadline = self._second_look(left)
-            time.sleep(_STEP)
+        for pause in self._looks():
+            time.sleep(pause)
 
     async def acheck(self) -> None:
         """The same, in the event loop of the test."""
+        for pause in self._looks():
+            await anyio.sleep(pause)
+
+    def _looks(self) -> Iterator[float]:
+        """How long to wait before each further look, until nothing is left."""
         deadline = time.monotonic() + _GRACE
         while left := self._left():
             if time.monotonic() > deadline:
                 deadline = self._second_look(left)
-            await anyio.sleep(_STEP)
+            yield _STEP
 
     def _second_look(self, left: list[str]) -> float:
         """Until when to look once more: what only pytest still holds, a client without `close()`, say, may go first."""

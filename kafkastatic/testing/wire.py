@@ -35,10 +35,8 @@ class Wire:
         self.bootstrap = bootstrap
         first = bootstrap.split(",")[0].rpartition(":")
         self._first: Address = (first[0], int(first[2]))
-        with socket.create_connection(self._first, PATIENCE) as connection:
-            answer = _exchange(
-                connection, ApiVersionsRequest(client_software_name=_CLIENT_ID, client_software_version="0"), 3
-            )
+        request = ApiVersionsRequest(client_software_name=_CLIENT_ID, client_software_version="0")
+        answer = exchange(self._first, request, 3)
         self.ranges = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
 
     def ask(self, request: Request[R], to: Address | None = None, cap: int | None = None) -> R:
@@ -47,9 +45,7 @@ class Wire:
         Args:
             cap: the highest version that says what is wanted.
         """
-        version = negotiate(type(request), self.ranges, cap)
-        with socket.create_connection(to or self._first, PATIENCE) as connection:
-            return _exchange(connection, request, version)
+        return exchange(to or self._first, request, negotiate(type(request), self.ranges, cap))
 
     def metadata(self, *topics: str, to: Address | None = None) -> MetadataResponse:
         """The nodes and these topics; all topics if none is named."""
@@ -122,9 +118,16 @@ def eventually(reached: Callable[[], bool], what: str) -> None:
         time.sleep(_PAUSE)
 
 
-def _exchange(connection: socket.socket, request: Request[R], version: int) -> R:
-    connection.sendall(encode_request(request, version, 1, _CLIENT_ID))
-    return decode_response(request, _read(connection, frame_length(_read(connection, 4))), version)
+def exchange(to: Address, request: Request[R], version: int, timeout: float = PATIENCE) -> R:
+    """The answer of a node, on a connection of its own.
+
+    Raises:
+        OSError: if it cannot be reached, or does not answer within `timeout` seconds.
+        ProtocolError: if what it answers cannot be read.
+    """
+    with socket.create_connection(to, timeout) as connection:
+        connection.sendall(encode_request(request, version, 1, _CLIENT_ID))
+        return decode_response(request, _read(connection, frame_length(_read(connection, 4))), version)
 
 
 def _read(connection: socket.socket, size: int) -> bytes:

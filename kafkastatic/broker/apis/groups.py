@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Collection, Hashable
+from copy import copy
 from typing import Any
 
 from kafkastatic._protocol.error_codes import NOT_COORDINATOR
-from kafkastatic._protocol.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
-from kafkastatic._protocol.messages.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
+from kafkastatic._protocol.messages.delete_groups import DeleteGroupsResponse
+from kafkastatic._protocol.messages.describe_groups import DescribeGroupsResponse
 from kafkastatic._protocol.messages.heartbeat import HeartbeatResponse
 from kafkastatic._protocol.messages.join_group import JoinGroupResponse
 from kafkastatic._protocol.messages.leave_group import LeaveGroupResponse
 from kafkastatic._protocol.messages.list_groups import ListGroupsResponse
 from kafkastatic._protocol.messages.offset_commit import OffsetCommitResponse
 from kafkastatic._protocol.messages.offset_delete import OffsetDeleteResponse
-from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchResponse
+from kafkastatic._protocol.messages.offset_fetch import OffsetFetchResponse
 from kafkastatic._protocol.messages.sync_group import SyncGroupResponse
 from kafkastatic._runtime import Runtime
 from kafkastatic.broker.call import Call
@@ -82,32 +83,28 @@ class GroupsApi:
     # ── of several groups: each one by itself ──
 
     async def offset_fetch(self, call: Call) -> OffsetFetchResponse:
-        request: OffsetFetchRequest = call.request
-        if call.version < 8:
-            return await self._of_one_group(call)
-        foreign = [group for group in request.groups if not self._coordinates(call, group.group_id)]
-        refused = refuse(OffsetFetchRequest(groups=foreign), call.version, NOT_COORDINATOR)
-        request.groups = [group for group in request.groups if self._coordinates(call, group.group_id)]
-        response: OffsetFetchResponse = await self._ask(call)
-        response.groups += refused.groups
-        return response
+        return await (self._of_several(call, "groups", "groups") if call.version >= 8 else self._of_one_group(call))
 
     async def describe_groups(self, call: Call) -> DescribeGroupsResponse:
-        request: DescribeGroupsRequest = call.request
-        foreign = [group_id for group_id in request.groups if not self._coordinates(call, group_id)]
-        refused = refuse(DescribeGroupsRequest(groups=foreign), call.version, NOT_COORDINATOR)
-        request.groups = [group_id for group_id in request.groups if self._coordinates(call, group_id)]
-        response: DescribeGroupsResponse = await self._ask(call)
-        response.groups += refused.groups
-        return response
+        return await self._of_several(call, "groups", "groups")
 
     async def delete_groups(self, call: Call) -> DeleteGroupsResponse:
-        request: DeleteGroupsRequest = call.request
-        foreign = [group_id for group_id in request.groups_names if not self._coordinates(call, group_id)]
-        refused = refuse(DeleteGroupsRequest(groups_names=foreign), call.version, NOT_COORDINATOR)
-        request.groups_names = [group_id for group_id in request.groups_names if self._coordinates(call, group_id)]
-        response: DeleteGroupsResponse = await self._ask(call)
-        response.results += refused.results
+        return await self._of_several(call, "groups_names", "results")
+
+    async def _of_several(self, call: Call, asked: str, answered: str) -> Any:
+        """Those that this node coordinates are asked for; the others are refused beside them.
+
+        Args:
+            asked, answered: where the request and the response have their lists.
+        """
+        ours, foreign = copy(call.request), copy(call.request)
+        setattr(ours, asked, [])
+        setattr(foreign, asked, [])
+        for group in getattr(call.request, asked):
+            mine = self._coordinates(call, getattr(group, "group_id", group))
+            getattr(ours if mine else foreign, asked).append(group)
+        response = await self._ask(call.evolve(request=ours))
+        getattr(response, answered).extend(getattr(refuse(foreign, call.version, NOT_COORDINATOR), answered))
         return response
 
     async def list_groups(self, call: Call) -> ListGroupsResponse:
