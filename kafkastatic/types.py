@@ -107,7 +107,7 @@ class Membership(Value):
         group: the group id.
         instance_id: the persistent `group.instance.id` (KIP-345); `None` for a dynamic member.
         member_id: what the coordinator calls this process; empty before the first join.
-        epoch: the classic protocol's generation; -1 while not in one.
+        epoch: the classic protocol's generation, KIP-848's member epoch; -1 while not in the group.
         assignment: the partitions owned now.
     """
 
@@ -187,6 +187,18 @@ class MemberSubscription(Value):
     owned: Sequence[TopicPartition] = ()
     generation: int = -1
     rack: str | None = None
+
+
+class StateStore(Protocol):
+    """Where the member id of an instance id outlives the process. Its calls block."""
+
+    def load(self) -> str | None:
+        """The member id that was kept; `None` if there is none."""
+        ...
+
+    def save(self, member_id: str) -> None:
+        """Keep this member id, durably: it is there after a crash of the machine."""
+        ...
 
 
 class Assignor(Protocol):

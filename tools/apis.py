@@ -2,6 +2,8 @@
 
 APIS = (
     "ApiVersions",
+    "ConsumerGroupDescribe",
+    "ConsumerGroupHeartbeat",
     "CreatePartitions",
     "CreateTopics",
     "DeleteGroups",

@@ -152,6 +152,8 @@ class MembershipDriver:
             case m.Lose():
                 self._assignment.drop(action.partitions)
                 tasks.start_soon(self._lose, action, name="kafkastatic:on_partitions_lost")
+            case m.Save() | m.ResolveTopics():
+                raise NotImplementedError(action)
             case m.Report():
                 tell = self._log.warning if action.event in _TROUBLE else self._log.info
                 tell(action.event, **action.fields)

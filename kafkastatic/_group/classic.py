@@ -37,6 +37,7 @@ from kafkastatic._group.member import (
     RequestFailed,
     Revoke,
     RevokeFinished,
+    Saved,
     Started,
     Stop,
     SubscriptionChanged,
@@ -91,6 +92,8 @@ class ClassicMember(Joining):
                 return self._subscription_changed(event, now)
             case AssignFinished() | RevokeFinished() | LoseFinished():
                 return self._callback_finished(event, now)
+            case Saved():
+                return []  # the classic protocol gives its member ids away at every start
             case PollExpired():
                 return self._poll_expired(event, now)
             case PollResumed():

@@ -62,9 +62,14 @@ class MetadataChanged(Value):
 
 
 class SubscriptionChanged(Value):
-    """The application subscribed to these topics instead; none means unsubscribed."""
+    """The application subscribed to these topics instead; none, and no pattern, means unsubscribed.
+
+    Attributes:
+        pattern: the regular expression that was subscribed to; `topics` are those that are known to match it.
+    """
 
     topics: frozenset[str]
+    pattern: str | None = None
 
 
 class AssignFinished(Value):
@@ -76,6 +81,12 @@ class RevokeFinished(Value):
 
 
 class LoseFinished(Value):
+    error: BaseException | None = None
+
+
+class Saved(Value):
+    """What `Save` asked for is durable, or could not be made so."""
+
     error: BaseException | None = None
 
 
@@ -123,6 +134,7 @@ Event = (
     | AssignFinished
     | RevokeFinished
     | LoseFinished
+    | Saved
     | PollExpired
     | PollResumed
     | CommitRejected
@@ -178,6 +190,19 @@ class Lose(Value):
     cause: str
 
 
+class Save(Value):
+    """Make the member id durable beside the instance id, so that the next process can go on as this member; `Saved`
+    tells when it is."""
+
+    member_id: str
+
+
+class ResolveTopics(Value):
+    """Find out the names of these topics (KIP-516) and report a snapshot that has them."""
+
+    topic_ids: frozenset[bytes]
+
+
 class Report(Value):
     """Tell whoever watches what happened: an event name and its fields."""
 
@@ -195,7 +220,7 @@ class Stop(Value):
     """The membership has ended in an orderly way."""
 
 
-Action = Send | FindCoordinator | FetchMetadata | Assign | Revoke | Lose | Report | Fail | Stop
+Action = Send | FindCoordinator | FetchMetadata | ResolveTopics | Assign | Revoke | Lose | Save | Report | Fail | Stop
 
 
 class Member(Protocol):

@@ -46,6 +46,34 @@ class Settings(Value):
     backoff: Callable[[int], float] = lambda attempt: min(0.1 * 2**attempt, 1.0)
 
 
+class ConsumerSettings(Value):
+    """What a member of a KIP-848 group needs to know of the configuration. Times are seconds.
+
+    Session timeout, heartbeat interval and assignors are the broker's here.
+
+    Attributes:
+        member_id: made by this client (KIP-1082), or kept from the process before.
+        resumed: `member_id` was kept, so that the coordinator may still know it.
+        persistent: `member_id` is to be made durable before anybody can depend on it.
+        assignor: of the broker's assignors, the one that is asked for; `None` for its default.
+        wait_timeout: how long a static member that starts waits for its instance id.
+        backoff: the jittered delay before the nth retry, counted from 0 (KIP-580).
+    """
+
+    group: str
+    member_id: str
+    instance_id: str | None = None
+    resumed: bool = False
+    persistent: bool = False
+    assignor: str | None = None
+    rebalance_timeout: float = 300.0
+    drain_timeout: float = 30.0
+    request_timeout: float = 30.0
+    wait_timeout: float = 60.0
+    rack: str | None = None
+    backoff: Callable[[int], float] = lambda attempt: min(0.1 * 2**attempt, 1.0)
+
+
 def too_old(versions: Mapping[int, tuple[int, int]], settings: Settings) -> UnsupportedVersionError | None:
     """Why a broker with these API versions cannot have a static member, if that is what `settings` ask for.
 

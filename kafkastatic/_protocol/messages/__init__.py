@@ -29,5 +29,7 @@ REQUESTS: Final = {
     42: ("delete_groups", "DeleteGroupsRequest"),
     47: ("offset_delete", "OffsetDeleteRequest"),
     60: ("describe_cluster", "DescribeClusterRequest"),
+    68: ("consumer_group_heartbeat", "ConsumerGroupHeartbeatRequest"),
+    69: ("consumer_group_describe", "ConsumerGroupDescribeRequest"),
 }
 """The module and class of each request, by API key."""
