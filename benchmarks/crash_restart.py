@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,11 @@ def live_peer(bootstrap: str, topic: str, group: str) -> None:
         try:
             while True:
                 message = consumer.poll(0.01)
-                if message is not None and message.error() and message.error().fatal():
+                error = message.error() if message is not None else None
+                if error is not None and error.fatal():
                     break
-        except KafkaException as error:
-            cause = error.args[0]
+        except KafkaException as raised:
+            cause = raised.args[0]
             if not (isinstance(cause, KafkaError) and cause.fatal()):
                 raise
         consumer.close()
@@ -177,7 +178,7 @@ def crashes(name: str, count: int, bootstrap: str, topic: str, directory: str) -
 
 
 @contextmanager
-def _successor(name: str, arguments: list[str]) -> Iterator[Process]:
+def _successor(name: str, arguments: list[str]) -> Generator[Process]:
     process = Process(name, *arguments)
     try:
         yield process

@@ -95,7 +95,8 @@ class _Shares(RebalanceListener):
         self._owned.difference_update(revoked)
         self._changed.set()
 
-    on_partitions_lost = on_partitions_revoked
+    def on_partitions_lost(self, lost: Collection[Any]) -> None:
+        self.on_partitions_revoked(lost)
 
 
 async def _read(consumer: Consumer[bytes, bytes]) -> None:
