@@ -93,7 +93,16 @@ class Client:
             low_water=low_water(config),
         )
         self.coordinator = Coordinator(config, self.pool, runtime, self.log) if config.group_id else None
-        self.offsets = OffsetsDriver(config, self.pool, self.metadata, self.coordinator, runtime)
+        self.offsets = OffsetsDriver(
+            config,
+            self.pool,
+            self.metadata,
+            self.coordinator,
+            runtime,
+            member=self._member,
+            rejected=self._rejected,
+            judged=self._judged,
+        )
         self.commits = CommitDriver(
             config,
             self.coordinator,
@@ -102,6 +111,7 @@ class Client:
             self.log,
             identity=self.identity,
             rejected=self._rejected,
+            judged=self._judged,
             outdated=self.metadata.refresh_soon,
         )
         self.hand_out = HandOut(
@@ -245,6 +255,11 @@ class Client:
         if self.membership is not None and not self.manual:
             return self.membership.membership
         return Membership(self.config.group_id or "")
+
+    def _member(self) -> Membership | None:
+        """Who asks for committed offsets: of consumer groups, members do so under their epoch (KIP-848)."""
+        who = self.identity()
+        return who if self.config.server_side and who.member_id and who.epoch > 0 else None
 
     @property
     def started(self) -> bool:
@@ -580,6 +595,11 @@ class Client:
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
+
+    async def _judged(self) -> None:
+        """Wait until the member knows what the coordinator thinks of it by now."""
+        if self.membership is not None and not self.manual:
+            await self.membership.answered()
 
     def _login_refused(self, error: AuthenticationError) -> None:
         """Whoever meets it first, the consumer ends: a member by way of its on_partitions_lost."""
