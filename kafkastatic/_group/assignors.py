@@ -66,6 +66,19 @@ class RoundRobinAssignor:
         return assignment
 
 
+def is_cooperative(assignor: Assignor) -> bool:
+    """Whether it can be used in cooperative rebalances (KIP-429). A member uses those if all its assignors can."""
+    return getattr(assignor, "cooperative", False) is True
+
+
+def user_data(
+    assignor: Assignor, topics: frozenset[str], owned: frozenset[TopicPartition], generation: int
+) -> bytes | None:
+    """What a member that joins tells the leader's assignor: see `types.Assignor`."""
+    said = getattr(assignor, "user_data", None)
+    return None if said is None else said(topics, owned, generation)
+
+
 _KNOWN: dict[str, type[RangeAssignor | RoundRobinAssignor]] = {
     assignor.name: assignor for assignor in (RangeAssignor, RoundRobinAssignor)
 }
