@@ -1,9 +1,9 @@
 """What a consumer tells of its membership: the events of `Consumer.events()`, and the `Health` of `Consumer.health()`.
 
-Events are facts, in the order in which they happened; what is inferred says so. Each is told once it is done: `Assigned`
-after `on_partitions_assigned`, `Revoked` after the offsets were committed. `Lost` is told at once, as another member may
-own the partitions already. `at` is seconds since the epoch, a clock that may jump; durations are measured on one that
-does not.
+Events are facts, in the order in which they happened; what is inferred says so. Each is told once it is done:
+`Assigned` after `on_partitions_assigned`, `Revoked` after the offsets were committed. `Lost` is told at once, as
+another member may own the partitions already. `at` is seconds since the epoch, by a clock that may jump; durations are
+measured by one that does not.
 """
 
 from __future__ import annotations

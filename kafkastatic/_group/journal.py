@@ -151,7 +151,7 @@ class Journal:
             case m.RevokeFinished() if self._revoking:
                 revoked = self._revoking.popleft()
                 if event.error is None and revoked:
-                    told.append(e.Revoked(at, after.epoch, revoked))
+                    told.append(e.Revoked(at, self._last.epoch, revoked))
             case m.LoseFinished() if self._losing:
                 self._losing -= 1
             case _:
