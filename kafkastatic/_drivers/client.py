@@ -440,9 +440,9 @@ class Client:
             tasks.start_soon(self.starts.run, name="kafkastatic:starts")
             tasks.start_soon(self.truncation.run, name="kafkastatic:truncation")
             if self.membership is not None:
-                tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
+                tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")  # its thread while the join is away
                 tasks.start_soon(self.polls.run, name="kafkastatic:poll-interval")
                 if self.config.enable_auto_commit:
                     tasks.start_soon(self._auto_commit, name="kafkastatic:auto-commit")
