@@ -23,6 +23,8 @@ from tests.support.scenes import (
     write,
 )
 
+pytestmark = pytest.mark.releases("4.4", "3.9")
+
 GROUP_REQUESTS = {"JoinGroup", "SyncGroup", "Heartbeat", "OffsetCommit", "LeaveGroup"}
 IN_TIME = HEARTBEAT + 0.8
 """Seconds within which a fenced member's next heartbeat is answered."""

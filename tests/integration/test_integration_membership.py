@@ -24,6 +24,8 @@ from tests.support.scenes import (
     write,
 )
 
+pytestmark = pytest.mark.releases("4.4", "3.9")
+
 GROUP_REQUESTS = ("JoinGroup", "SyncGroup", "Heartbeat", "OffsetCommit", "LeaveGroup")
 
 
@@ -690,14 +692,15 @@ async def test_leaving_too_late_is_reported_and_not_raised(kafka, topic, group_i
 
 @pytest.mark.scenario(27, where="real")
 @pytest.mark.asyncio
-async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_factory, group_id, caplog) -> None:
+async def test_membership_and_reading_outlive_a_restart_of_the_broker(kafka_to_restart, group_id, caplog) -> None:
     """Same member id and generation on both sides, confirmed, no callback, nothing lost and nothing read twice.
 
     A coordinator loads a group that has members as Stable, in the generation that was stored, and makes it rebalance
     only when a member joins, leaves or expires, which nobody does here.
     """
     caplog.set_level(logging.INFO, logger="kafkastatic")
-    own, group, name, heard = await asyncio.to_thread(kafka_factory), group_id(), "orders", Recorder()
+    own, group, heard = await asyncio.to_thread(kafka_to_restart), group_id(), Recorder()
+    name = f"orders-{group}"
     async with RawPeer.connect(own.bootstrap) as peer:
         await peer.create_topic(name, 2)
         await write(peer, name, 0, [b"1"])
