@@ -145,7 +145,7 @@ SMALLEST = {
     "reconnect_backoff_ms": 0,
     "reconnect_backoff_max_ms": 0,
     "drain_timeout_ms": 0,
-    "instance_release_timeout_ms": 0,
+    "instance_id_wait_ms": 0,
     "metadata_recovery_rebootstrap_trigger_ms": 0,
 }
 NUMBERS = sorted(field.name for field in attrs.fields(ConsumerConfig) if "int" in str(field.type).split(" | "))
@@ -168,8 +168,8 @@ def test_numbers_have_their_range(name: str) -> None:
         ({"group_id": ""}, "group_id is empty."),
         ({"group_instance_id": "a"}, "group_instance_id is given without a group_id. Set group_id too."),
         (
-            {"group_id": "g", "instance_release_timeout_ms": 1},
-            "instance_release_timeout_ms is given without a group_instance_id."
+            {"group_id": "g", "instance_id_wait_ms": 1},
+            "instance_id_wait_ms is given without a group_instance_id."
             " Only a static member waits for a predecessor: set group_instance_id too.",
         ),
         (

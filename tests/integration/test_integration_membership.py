@@ -639,9 +639,11 @@ async def test_leaving_for_good_frees_the_partitions_at_once(kafka, topic, group
         await other.settle()
         ours = consumer(proxy.bootstrap, group_id=group, group_instance_id="a")
         ours.subscribe([name], listener=heard)
-        async with ours, other.beating(0.05, follow=True):
-            await ours.assigned()
-            member_id, mine = ours.membership.member_id, ours.assignment()
+        async with ours:
+            async with other.beating(0.05, follow=True):
+                mine = await ours.assigned()
+                await eventually(lambda: other.assignment == {(name, 0), (name, 1)} - mine)
+            member_id = ours.membership.member_id
             await ours.aclose(membership="leave")
         (leave,) = proxy.sent("LeaveGroup")
         (identity,) = leave.message.members

@@ -116,12 +116,12 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka, topic, 
         await write(peer, name, 0, [b"0"])
         ghost, *others = await full_group(peer, group, name, size, session_timeout_ms=1000)
         async with ghost.beating(0.1) as codes:
-            with pytest.raises(GroupMaxSizeReachedError, match="instance_release_timeout_ms"):
+            with pytest.raises(GroupMaxSizeReachedError, match="instance_id_wait_ms"):
                 async with consumer(proxy.bootstrap, name, **options) as ours:
                     await ours.getone()
             began = time.monotonic()
-            with pytest.raises(GroupMaxSizeReachedError, match="still so after instance_release_timeout_ms"):
-                async with consumer(proxy.bootstrap, name, instance_release_timeout_ms=200, **options) as ours:
+            with pytest.raises(GroupMaxSizeReachedError, match="still so after instance_id_wait_ms"):
+                async with consumer(proxy.bootstrap, name, instance_id_wait_ms=200, **options) as ours:
                     await ours.getone()
             assert time.monotonic() - began >= 0.2
             assert await ghost.heartbeat() == 0  # it was not replaced
@@ -131,7 +131,7 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka, topic, 
             for other in others:
                 await stack.enter_async_context(other.beating(0.05, follow=True))
             ours = await stack.enter_async_context(
-                running(proxy.bootstrap, name, instance_release_timeout_ms=30_000, **options)
+                running(proxy.bootstrap, name, instance_id_wait_ms=30_000, **options)
             )
             await ours.assigned()
 
@@ -165,7 +165,7 @@ async def test_a_restart_with_another_assignor_may_wait_for_its_ghost(kafka, top
             assert await ghost.heartbeat() == 0
         assert set(codes) == {0}
         proxy.clear()
-        async with running(proxy.bootstrap, name, instance_release_timeout_ms=30_000, **options) as ours:
+        async with running(proxy.bootstrap, name, instance_id_wait_ms=30_000, **options) as ours:
             assert await ours.assigned() == {TopicPartition(name, 0)}
             codes = [join.answer.error_code for join in proxy.sent("JoinGroup")]
             assert (set(codes[:-1]), codes[-1]) == ({23}, 0)
