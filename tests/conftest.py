@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.scenarios import BROKERS, PROTOCOLS, SCENARIOS, Shown, table, without_test
+from tools.scenarios import PROTOCOLS, SCENARIOS, Shown, table, without_test
 
 pytest.register_assert_rewrite("tests.support")  # their assertions explain themselves too
 

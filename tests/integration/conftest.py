@@ -38,12 +38,20 @@ RELEASES: dict[str, tuple[str, Mapping[str, object]]] = {
 }
 """Version and settings of the shared brokers: by default 3.9 has its older group coordinator, written in Scala."""
 
-GROUPS: Mapping[str, object] = {"group.max.size": 6}
+GROUPS: Mapping[str, object] = {
+    "group.max.size": 6,
+    "group.consumer.max.size": 6,
+    "group.consumer.session.timeout.ms": 3000,
+    "group.consumer.heartbeat.interval.ms": 200,
+    "group.consumer.assignment.interval.ms": 0,
+    "group.consumer.min.session.timeout.ms": 1000,
+    "group.consumer.min.heartbeat.interval.ms": 100,
+}
 """What the groups of the shared brokers are allowed."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What uses a broker runs in both places, unless it is marked `real_only`; on 4.4, unless `releases` names others."""
+    """What uses a broker runs in both places, unless it is `real_only`, and on 4.4, unless `releases` says where."""
     if "place" in metafunc.fixturenames:
         places = PLACES[1:] if metafunc.definition.get_closest_marker("real_only") else PLACES
         metafunc.parametrize("place", places, indirect=True, scope="session")

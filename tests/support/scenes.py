@@ -71,11 +71,11 @@ def consumer(bootstrap: str, *topics: str, **options: Any) -> Consumer[bytes, by
     """A consumer of a process of its own, with quick timers."""
     quick: dict[str, Any] = {
         "bootstrap_servers": bootstrap,
-        "session_timeout_ms": 10_000,
-        "heartbeat_interval_ms": round(HEARTBEAT * 1000),
         "auto_offset_reset": "earliest",
         "default_api_timeout_ms": 10_000,
     }
+    if options.get("group_protocol") != "consumer":  # else the broker says so
+        quick |= {"session_timeout_ms": 10_000, "heartbeat_interval_ms": round(HEARTBEAT * 1000)}
     registry = options.pop("registry", None) or IdentityRegistry()
     return Consumer(*topics, registry=registry, **(quick | options))
 
