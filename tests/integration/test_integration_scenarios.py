@@ -119,13 +119,13 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka_of_small
         await peer.create_topic(name, size)
         await write(peer, name, 0, [b"0"])
         ghost, *others = await fill(peer, group, name, size)
-        with pytest.raises(GroupMaxSizeReachedError, match="instance_release_timeout_ms"):
+        with pytest.raises(GroupMaxSizeReachedError, match="instance_id_wait_ms"):
             async with consumer(proxy.bootstrap, name, **options) as ours:
                 await ours.getone()
         assert await ghost.heartbeat() == 0  # it was not replaced, and lives a second longer
         began = time.monotonic()
-        with pytest.raises(GroupMaxSizeReachedError, match="still so after instance_release_timeout_ms"):
-            async with consumer(proxy.bootstrap, name, instance_release_timeout_ms=200, **options) as ours:
+        with pytest.raises(GroupMaxSizeReachedError, match="still so after instance_id_wait_ms"):
+            async with consumer(proxy.bootstrap, name, instance_id_wait_ms=200, **options) as ours:
                 await ours.getone()
         assert 0.2 <= time.monotonic() - began < 0.9
         proxy.clear()
@@ -133,7 +133,7 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka_of_small
             for other in others:
                 await stack.enter_async_context(other.beating(0.05, follow=True))
             ours = await stack.enter_async_context(
-                running(proxy.bootstrap, name, instance_release_timeout_ms=8000, **options)
+                running(proxy.bootstrap, name, instance_id_wait_ms=8000, **options)
             )
             await ours.assigned()
 
@@ -165,7 +165,7 @@ async def test_a_restart_with_another_assignor_may_wait_for_its_ghost(kafka, top
                 await ours.getone()
         assert await ghost.heartbeat() == 0
         proxy.clear()
-        async with running(proxy.bootstrap, name, instance_release_timeout_ms=8000, **options) as ours:
+        async with running(proxy.bootstrap, name, instance_id_wait_ms=8000, **options) as ours:
             assert await ours.assigned() == {TopicPartition(name, 0)}
             codes = [join.answer.error_code for join in proxy.sent("JoinGroup")]
             assert (set(codes[:-1]), codes[-1]) == ({23}, 0)
