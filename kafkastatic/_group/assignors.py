@@ -31,18 +31,26 @@ _KNOWN: dict[str, Callable[[], Assignor]] = {
 
 
 def checked(
-    name: str, outcome: object, partitions: Mapping[str, int], members: Sequence[MemberSubscription]
+    name: str,
+    outcome: object,
+    partitions: Mapping[str, int],
+    members: Sequence[MemberSubscription],
+    *,
+    cooperative: bool = False,
 ) -> dict[str, list[TopicPartition]]:
     """An assignor's outcome, if the group can live by it. Whom it leaves out gets nothing.
 
     Raises:
         InvalidAssignmentError: if it is no mapping of member ids to partitions, or assigns a partition that does not
-            exist, or twice, or to a member that is unknown or did not subscribe to its topic.
+            exist, or twice, or to a member that is unknown or did not subscribe to its topic; in a cooperative
+            rebalance also if it assigns one that another member still owns (KIP-429).
     """
     if not isinstance(outcome, Mapping):
         raise InvalidAssignmentError(name, f"it returned {outcome!r}, no mapping of member ids to partitions")
     topics = {member.member_id: frozenset(member.topics) for member in members}
     assignment: dict[str, list[TopicPartition]] = {member_id: [] for member_id in topics}
+    holder = {tp: member.member_id for member in members if cooperative for tp in member.owned}
+    holds = {member.member_id: frozenset(member.owned) for member in members}
     owner: dict[TopicPartition, str] = {}
     for member_id, share in cast("Mapping[Any, Any]", outcome).items():
         if member_id not in topics:
@@ -55,6 +63,8 @@ def checked(
                 offence = f"which {owner[tp]} has already"
             elif tp.topic not in topics[member_id]:
                 offence = "whose topic that member did not subscribe to"
+            elif tp in holder and tp not in holds[member_id]:
+                offence = f"which {holder[tp]} has to give up first: in this generation it is nobody's"
             if offence:
                 text = f"it assigns {tp} to {member_id}, {offence}"
                 raise InvalidAssignmentError(name, text, member_id=member_id, topic=tp.topic, partition=tp.partition)
