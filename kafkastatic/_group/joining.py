@@ -151,7 +151,7 @@ class Joining(Standing[State]):
         first = self._release_until is None
         until = self._release_until = now + patience if self._release_until is None else self._release_until
         if now >= until:
-            return self._fail_code(code, "JoinGroup", f"still so after instance_release_timeout_ms, {patience:g} s")
+            return self._fail_code(code, "JoinGroup", f"still so after instance_id_wait_ms, {patience:g} s")
         self._move("not now")
         self._retry_at = min(now + self._backoff(), until)
         fields = {"error": error_for(code).name, "timeout_s": patience}
