@@ -9,18 +9,22 @@ import pytest
 
 from kafkastatic._group.journal import Journal
 from kafkastatic._group.member import Action, Event
-from kafkastatic._group.states import State
 from kafkastatic.events import Assigned, Joined, Lost, Rebalanced, Revoked
 from kafkastatic.types import TopicPartition
 from tests.group.test_group_walk import World
+from tests.group.test_kip848_walk import World as ConsumerWorld
 
 pytestmark = pytest.mark.once
 
-NEVER_READY = frozenset({State.IDLE, State.PAUSED, State.STOPPED, State.FAILED})
+NEVER_READY = frozenset({"IDLE", "PAUSED", "STOPPED", "FAILED"})
 
 
-class Told(World):
+class Hearing:
     """A world whose member's journal is read by one who believes it."""
+
+    member: Any
+    now: float
+    trace: list[str]
 
     def __init__(self, *args: Any, **named: Any) -> None:
         self.journal = Journal(300.0)
@@ -38,8 +42,8 @@ class Told(World):
                 self.hear(event, actions)
                 return actions
 
-            self.member.handle = heard  # type: ignore[method-assign]
-        super().feed(event)
+            self.member.handle = heard
+        super().feed(event)  # type: ignore[misc]
         self.check()
 
     def hear(self, event: Event, actions: list[Action]) -> None:
@@ -71,19 +75,28 @@ class Told(World):
         if self.member.settled:
             assert self.told == self.member.membership.assignment
             assert health.reason == "in the group" or health.reason.startswith("unconfirmed: ")
-        if self.member.state in NEVER_READY:
+        if self.member.state.name in NEVER_READY:
             assert not health.ready
         if health.ready and not self.member.settled:
             assert health.reason.startswith("rebalancing: ")
 
 
+class Told(Hearing, World):
+    """Of a classic member."""
+
+
+class ConsumerTold(Hearing, ConsumerWorld):
+    """Of a member of a KIP-848 group."""
+
+
+@pytest.mark.parametrize("told", [Told, ConsumerTold], ids=["classic", "kip848"])
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
-def test_what_is_told_adds_up_to_what_is_owned(static: bool) -> None:
+def test_what_is_told_adds_up_to_what_is_owned(told: type[Told] | type[ConsumerTold], static: bool) -> None:
     """Whoever follows assigned, revoked and lost knows the assignment whenever the member is settled; the phases of a
     rebalance come to its total; who is not in the group is ready only while it rebalances in order."""
     rebalances = 0
     for seed in range(100):
-        world = Told(random.Random(seed).randrange, static=static)
+        world = told(random.Random(seed).randrange, static=static)
         try:
             for _ in range(150):
                 world.step()
