@@ -132,9 +132,7 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka_of_small
         async with contextlib.AsyncExitStack() as stack:
             for other in others:
                 await stack.enter_async_context(other.beating(0.05, follow=True))
-            ours = await stack.enter_async_context(
-                running(proxy.bootstrap, name, instance_id_wait_ms=8000, **options)
-            )
+            ours = await stack.enter_async_context(running(proxy.bootstrap, name, instance_id_wait_ms=8000, **options))
             await ours.assigned()
 
             def shared() -> bool:
