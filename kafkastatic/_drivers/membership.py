@@ -110,7 +110,7 @@ class MembershipDriver:
         await self._handled.wait()
 
     async def answered(self) -> None:
-        """Wait until the coordinator has answered what is sent upon what was fed: at once, or behind what is under way."""
+        """Wait until the coordinator has answered what is sent upon what was fed, be it behind what is under way."""
         await self.handled()
         for _ in range(2):
             for event in list(self._waiting.values()):
