@@ -17,6 +17,7 @@ from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.deserializers import Deserializers
+from kafkastatic._drivers.events import EventsDriver
 from kafkastatic._drivers.fetching import FetchDriver
 from kafkastatic._drivers.handout import HandOut
 from kafkastatic._drivers.log import EventLog
@@ -166,8 +167,9 @@ class Client:
             forget=self.assignment.forget,
             moved=self._topics_changed,
         )
-        self.membership = self._membership() if self.coordinator else None
         self.watchdog = Watchdog(config, runtime, self.log)
+        self.events = EventsDriver(config, runtime, raise_fatal=self.raise_fatal, silent=self.watchdog.silent)
+        self.membership = self._membership() if self.coordinator else None
         self.manual = False
         self.worker: Worker | None = None
         self._producer: Producer | None = None
@@ -200,6 +202,7 @@ class Client:
             failed=self.fail,
             store=self._store,
             server_side=self.config.server_side,
+            saw=self.events.saw,
         )
 
     def _classic_member(self) -> m.Member:
@@ -353,6 +356,7 @@ class Client:
         """End with this error: it is raised from every pending and later call. The first one counts."""
         if self.fatal is None:
             self.fatal = error
+            self.events.failed(error)
             self._last_words()
 
     def _last_words(self) -> None:
@@ -372,6 +376,7 @@ class Client:
             ended: called when nothing of the consumer runs any more.
         """
         self.check_startable()
+        self.events.starting()
         self._scope = anyio.CancelScope()
         identity = f"{self.config.group_id or '-'}/{self.config.group_instance_id or '-'}"
         self._supervisor = asyncio.create_task(self._supervise(ended), name=f"kafkastatic:{identity}")
@@ -384,7 +389,7 @@ class Client:
             await self._abort()
             raise
         if self.fatal is None and not self._ready.is_set():
-            self.fatal = self._why_not_ready(limit)
+            self.fail(self._why_not_ready(limit))
         if self.fatal is not None:
             await self._abort()
             self.raise_fatal()
@@ -412,9 +417,11 @@ class Client:
         """Close in order within `timeout` seconds, else at once. Returns when nothing is left."""
         if self._supervisor is None:
             self.closing = True
+            self.events.closed()
             return
         if not self.closing:
             self.closing, self._leave = True, leave
+            self.events.closing()
             self.consumption.stop()
             self.assignment.close()
             self._last_words()
@@ -452,6 +459,7 @@ class Client:
     def stop(self) -> None:
         """End the hand-out after the record in hand."""
         self.consumption.stop()
+        self.events.stopped()
         self.hand_out.arrived()
 
     # ── the supervisor ──
@@ -471,6 +479,7 @@ class Client:
         finally:
             self._ready.set()
             self._last_words()
+            self.events.closed()
             try:
                 with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
                     await self.pool.aclose()
@@ -497,6 +506,8 @@ class Client:
                 self.subscription.alone = not self.manual
                 self.subscription.look()
             self._tasks = tasks
+            if self.membership is None or self.manual:
+                self.events.alone()
             if self.fatal is None:
                 self._ready.set()
                 await self._close_wanted.wait()
@@ -557,6 +568,8 @@ class Client:
         self.positions.add(wanted - before)
         self.metadata.track({tp.topic for tp in wanted}, ASSIGNED)
         self.subscription.alone = False
+        if self._ready.is_set():
+            self.events.alone()
         for tp in wanted & self._parted.keys():
             self.positions[tp].go_on(self._parted.pop(tp))  # its commit may still be under way
         self._parted.update(consumed)
