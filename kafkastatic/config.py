@@ -345,7 +345,7 @@ class ConsumerConfig:
                 f" request_timeout_ms={self.request_timeout_ms}."
             )
         if not self.partition_assignment_strategy:
-            raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out for the default.")
+            raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out.")
         _check_tls(self)
         _check_sasl(self)
 
