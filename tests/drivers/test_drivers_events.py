@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import weakref
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -308,3 +311,26 @@ async def test_a_listener_sees_the_membership_that_an_event_tells_of() -> None:
         assert consumer.membership.epoch == assigned.epoch
         await eventually(lambda: consumer.health().ready)
         await consumer.aclose()
+
+
+@pytest.mark.asyncio
+async def test_the_example_of_the_readme_observes_and_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints a loss and the rebalance that follows, and says whether the consumer is ready."""
+    readme = (Path(__file__).resolve().parent.parent.parent / "README.md").read_text()
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "def readyz" in block]
+    example: dict[str, Any] = {}
+    exec(code, example)
+    async with ScriptedBroker() as broker, consumer_of(broker, heartbeat_interval_ms=20) as consumer:
+        observing = asyncio.create_task(example["observe"](consumer))
+        await consumer.assigned()
+        broker.fail_next("Heartbeat", UNKNOWN_MEMBER)
+        printed = ""
+        async with asyncio.timeout(PATIENCE):
+            while printed.count("\n") < 2:
+                await asyncio.sleep(0)
+                printed += capsys.readouterr().out
+        assert printed.startswith("unknown_member_id  [TopicPartition(topic='orders', partition=0)]\nlost membership: ")
+        await eventually(lambda: example["readyz"](consumer) == (200, "in the group"))
+        await consumer.aclose()
+        await observing
+        assert example["readyz"](consumer) == (503, "closed")

@@ -420,6 +420,7 @@ def test_a_fenced_member_has_lost_its_partitions_and_is_dead() -> None:
     assert ours.sees(LoseFinished(), 3.4) == []
     assert ours.journal.failed(error, EPOCH + 3.5) == [Fenced(EPOCH + 3.5, error, "member billing-0-b")]
     assert ours.health == (False, False, "ended: FencedInstanceIdError", 3.5)
+    assert ours.journal.health(EPOCH + 4.0).error is error
 
 
 def test_who_is_fenced_before_it_owned_anything_has_lost_nothing() -> None:
