@@ -36,7 +36,7 @@ from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
 from kafkastatic._group.assignors import resolve
 from kafkastatic._group.classic import ClassicMember
-from kafkastatic._group.settings import Settings
+from kafkastatic._group.settings import ConsumerSettings, Settings
 from kafkastatic._net.backoff import Backoff, delay
 from kafkastatic._net.pool import Pool
 from kafkastatic._protocol.faults import error_for, is_retriable
@@ -53,7 +53,7 @@ from kafkastatic.errors import (
     MaxPollExceededError,
     ProtocolError,
 )
-from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition, Worker
+from kafkastatic.types import Membership, OffsetAndMetadata, StateStore, TopicPartition, Worker
 
 if TYPE_CHECKING:
     from kafkastatic._drivers.producing import Producer
@@ -81,6 +81,7 @@ class Client:
         self.config = config
         self.runtime = runtime
         self.deserializers = deserializers
+        self._store: StateStore | None = None
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
         self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log), refused=self._login_refused)
@@ -93,7 +94,16 @@ class Client:
             low_water=low_water(config),
         )
         self.coordinator = Coordinator(config, self.pool, runtime, self.log) if config.group_id else None
-        self.offsets = OffsetsDriver(config, self.pool, self.metadata, self.coordinator, runtime)
+        self.offsets = OffsetsDriver(
+            config,
+            self.pool,
+            self.metadata,
+            self.coordinator,
+            runtime,
+            member=self._member,
+            rejected=self._rejected,
+            judged=self._judged,
+        )
         self.commits = CommitDriver(
             config,
             self.coordinator,
@@ -102,6 +112,7 @@ class Client:
             self.log,
             identity=self.identity,
             rejected=self._rejected,
+            judged=self._judged,
             outdated=self.metadata.refresh_soon,
         )
         self.hand_out = HandOut(
@@ -151,13 +162,14 @@ class Client:
             self.consumption,
             self.log,
             topics,
+            server_side=config.server_side,
             subscribed=self._subscribed,
             forget=self.assignment.forget,
             moved=self._topics_changed,
         )
         self.watchdog = Watchdog(config, runtime, self.log)
         self.events = EventsDriver(config, runtime, raise_fatal=self.raise_fatal, silent=self.watchdog.silent)
-        self.membership = self._member() if self.coordinator else None
+        self.membership = self._membership() if self.coordinator else None
         self.manual = False
         self.worker: Worker | None = None
         self._producer: Producer | None = None
@@ -173,32 +185,71 @@ class Client:
         self.calls: set[anyio.CancelScope] = set()
         self._last_error: KafkaError | None = None
 
-    def _member(self) -> MembershipDriver:
-        config, random = self.config, self.runtime.random
-        assert self.coordinator is not None and config.group_id is not None
-        settings = Settings(
-            group=config.group_id,
-            assignors=resolve(config.partition_assignment_strategy),
-            instance_id=config.group_instance_id,
-            session_timeout=config.session_timeout_ms / 1000,
-            heartbeat_interval=config.heartbeat_interval_ms / 1000,
-            rebalance_timeout=config.max_poll_interval_ms / 1000,
-            drain_timeout=config.drain_timeout,
-            request_timeout=config.request_timeout_ms / 1000,
-            release_timeout=config.instance_release_timeout_ms / 1000,
-            rack=config.client_rack,
-            backoff=lambda n: delay(n, config.retry_backoff_ms, config.retry_backoff_max_ms, random),
-        )
+    def _membership(self, kept: str | None = None) -> MembershipDriver:
+        """A membership that was not started.
+
+        Args:
+            kept: the member id of the process before, where the group's protocol has such.
+        """
+        assert self.coordinator is not None
         return MembershipDriver(
-            ClassicMember(settings, self.subscription.names),
+            self._server_side_member(kept) if self.config.server_side else self._classic_member(),
             self.coordinator,
             self.metadata,
             self.assignment,
             self.runtime,
             self.log,
             failed=self.fail,
+            store=self._store,
+            server_side=self.config.server_side,
             saw=self.events.saw,
         )
+
+    def _classic_member(self) -> m.Member:
+        config = self.config
+        settings = Settings(
+            group=config.group_id or "",
+            assignors=resolve(config.partition_assignment_strategy),
+            instance_id=config.group_instance_id,
+            session_timeout=config.session_timeout_ms / 1000,
+            heartbeat_interval=config.heartbeat_interval,
+            rebalance_timeout=config.max_poll_interval_ms / 1000,
+            drain_timeout=config.drain_timeout,
+            request_timeout=config.request_timeout_ms / 1000,
+            release_timeout=config.instance_id_wait,
+            rack=config.client_rack,
+            backoff=self._backoff,
+        )
+        return ClassicMember(settings, self.subscription.names)
+
+    def _server_side_member(self, kept: str | None) -> m.Member:
+        from kafkastatic._group.kip848 import ConsumerMember  # those of classic groups do not need it
+
+        config = self.config
+        settings = ConsumerSettings(
+            group=config.group_id or "",
+            member_id=kept or self.runtime.new_id(),
+            instance_id=config.group_instance_id,
+            resumed=kept is not None,
+            persistent=self._store is not None,
+            assignor=config.group_remote_assignor,
+            rebalance_timeout=config.max_poll_interval_ms / 1000,
+            drain_timeout=config.drain_timeout,
+            request_timeout=config.request_timeout_ms / 1000,
+            wait_timeout=config.instance_id_wait,
+            rack=config.client_rack,
+            backoff=self._backoff,
+        )
+        return ConsumerMember(settings, self.subscription.names, self.subscription.server_pattern)
+
+    def _backoff(self, attempt: int) -> float:
+        config = self.config
+        return delay(attempt, config.retry_backoff_ms, config.retry_backoff_max_ms, self.runtime.random)
+
+    def resume(self, store: StateStore, kept: str | None) -> None:
+        """Before the start: keep the member id here, and go on under the one that was kept, if any was."""
+        self._store = store
+        self.membership = self._membership(kept)
 
     # ── state ──
 
@@ -207,6 +258,11 @@ class Client:
         if self.membership is not None and not self.manual:
             return self.membership.membership
         return Membership(self.config.group_id or "")
+
+    def _member(self) -> Membership | None:
+        """Who asks for committed offsets: of consumer groups, members do so under their epoch (KIP-848)."""
+        who = self.identity()
+        return who if self.config.server_side and who.member_id and who.epoch > 0 else None
 
     @property
     def started(self) -> bool:
@@ -547,11 +603,16 @@ class Client:
 
     def _subscribed(self, names: frozenset[str]) -> None:
         if self.membership is not None:
-            self.membership.feed(m.SubscriptionChanged(names))
+            self.membership.feed(m.SubscriptionChanged(names, self.subscription.server_pattern))
 
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
+
+    async def _judged(self) -> None:
+        """Wait until the member knows what the coordinator thinks of it by now."""
+        if self.membership is not None and not self.manual:
+            await self.membership.answered()
 
     def _login_refused(self, error: AuthenticationError) -> None:
         """Whoever meets it first, the consumer ends: a member by way of its on_partitions_lost."""

@@ -75,7 +75,7 @@ class Watchdog:
     """
 
     def __init__(self, config: ConsumerConfig, runtime: Runtime, log: EventLog) -> None:
-        self._limit = config.heartbeat_interval_ms / 2000
+        self._limit = config.heartbeat_interval / 2
         self._runtime = runtime
         self._log = log
         self._closed = threading.Event()
