@@ -138,7 +138,7 @@ class StateFile:
             return None
         try:
             state = json.loads(written) if len(written) <= _LARGEST else None
-        except ValueError:
+        except (ValueError, RecursionError):
             state = None
         if not isinstance(state, dict) or "version" not in state:
             raise ConfigError(

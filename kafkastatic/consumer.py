@@ -14,7 +14,7 @@ import copy
 import re
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from itertools import islice
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
@@ -39,6 +39,7 @@ from kafkastatic.errors import (
     IllegalStateError,
     KafkaTimeoutError,
 )
+from kafkastatic.events import Event, Health
 from kafkastatic.types import (
     Membership,
     OffsetAndMetadata,
@@ -663,10 +664,28 @@ class Consumer(Generic[K, V]):
             client.check()
         return client.positions.partitions()
 
+    # ── how it is ──
+
     @property
     def membership(self) -> Membership:
-        """Who this consumer is to its group now."""
+        """Who this consumer is to its group now: one immutable value, whose parts belong together. From any thread."""
         return self._client.identity()
+
+    def events(self) -> AsyncIterator[Event]:
+        """What happens to the membership from now on, until `stop()`, or until the consumer is closed.
+
+        Several may read, each for itself and before `start()` too. For one who does not ask, 256 events are kept; how
+        many older ones were not is told by `Missed`. Cancelling an ask loses nothing.
+
+        Raises:
+            KafkaError: what ended the consumer, after the last event.
+        """
+        return self._client.events.reader()
+
+    def health(self) -> Health:
+        """Whether the consumer is alive, and ready, and why. Never raises or waits, from any thread; see
+        docs/membership.md for what each state counts as."""
+        return self._client.events.health()
 
 
 def _names(topics: Iterable[str]) -> frozenset[str]:

@@ -62,6 +62,7 @@ class MembershipDriver:
         log: EventLog,
         *,
         failed: Callable[[BaseException], None],
+        saw: Callable[[m.Event, list[m.Action], m.Member, float], None],
         store: StateStore | None = None,
         server_side: bool = False,
     ) -> None:
@@ -78,6 +79,7 @@ class MembershipDriver:
         self._store = store
         self._server_side = server_side
         self._waiting: dict[int, anyio.Event] = {}  # for the answer to each request
+        self._saw = saw
         self._inbox: deque[m.Event] = deque()
         self._arrived = anyio.Event()
         self._handled = anyio.Event()
@@ -124,8 +126,10 @@ class MembershipDriver:
         try:
             async with anyio.create_task_group() as tasks:
                 while not self._over:
-                    event = await self._next()
-                    for action in self._member.handle(event, self._runtime.now()):
+                    event, now = await self._next(), self._runtime.now()
+                    actions = self._member.handle(event, now)
+                    self._saw(event, actions, self._member, now)
+                    for action in actions:
                         self._carry_out(action, tasks)
                     if isinstance(event, m.CoordinatorFound) and not self.failing:
                         self.located.set()

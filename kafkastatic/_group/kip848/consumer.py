@@ -56,6 +56,11 @@ class ConsumerMember(Reconciling):
 
     # ── the face ──
 
+    @property
+    def settled(self) -> bool:
+        """In the group, with no join, callback or change of the assignment under way."""
+        return self.state is State.STABLE
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event and return what to do. After FAILED and STOPPED there is nothing to do any more."""
         if self.state in OVER:

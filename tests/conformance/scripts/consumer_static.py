@@ -22,7 +22,7 @@ async def show(s: Session, note: str = "") -> None:
 
 @consumer_scenario
 async def consumer_static_restarts(s: Session) -> None:
-    """-2, then epoch 0 with a new member id and with the same: the same partitions in the first answer, no new epoch."""
+    """-2, then epoch 0 with a new member id and with the same: the same partitions at once, and no new epoch."""
     a, b, _ = await two(s)
     await b.step_out()
     await a.heartbeat("hears nothing")
