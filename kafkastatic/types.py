@@ -178,7 +178,15 @@ class ClusterSnapshot(Value):
 
 
 class MemberSubscription(Value):
-    """What one member of a group told its leader when it joined: the input of an assignor."""
+    """What one member of a group told its leader when it joined: the input of an assignor.
+
+    Attributes:
+        user_data: the bytes of the member's own assignor of that name.
+        owned: what the member holds on to while it joins. Where the group rebalances eagerly it holds nothing: it has
+            given up everything and would not notice that a partition was withheld for it to be given up first.
+        generation: the last one in which it was a member; -1 before the first, and where it does not say (before
+            Kafka 3.4).
+    """
 
     member_id: str
     instance_id: str | None
@@ -192,17 +200,32 @@ class MemberSubscription(Value):
 class StateStore(Protocol):
     """Where the member id of an instance id outlives the process. Its calls block."""
 
-    def load(self) -> str | None:
-        """The member id that was kept; `None` if there is none."""
+    def open(self) -> str | None:
+        """Take it for this process alone, and return the member id that was kept; `None` if there is none."""
         ...
 
     def save(self, member_id: str) -> None:
         """Keep this member id, durably: it is there after a crash of the machine."""
         ...
 
+    def close(self) -> None:
+        """Let another process have it; does not block."""
+        ...
+
 
 class Assignor(Protocol):
-    """A partition assignor, run by the group's leader."""
+    """A partition assignor, run by the group's leader.
+
+    It may have two more members; `kafkastatic._group.assignors` asks for them by `is_cooperative` and `user_data`:
+
+    - `cooperative: bool = False`: it can be used in cooperative rebalances (KIP-429), where members keep what they own
+      while they join. Then `assign` gives a partition that another member owns to nobody; its owner gives it up and
+      joins again, and it goes to the new owner in that next generation. A consumer rebalances cooperatively if all its
+      assignors are cooperative.
+    - `user_data(topics: frozenset[str], owned: frozenset[TopicPartition], generation: int) -> bytes | None`: what this
+      member tells the leader's assignor when it joins, beside its topics. `owned` is what it was last assigned, in
+      `generation`, whether it still holds it or gave it up in order to join; empty and -1 before the first assignment.
+    """
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kafkastatic._group.assignors import checked
+from kafkastatic._group.assignors import checked, is_cooperative
 from kafkastatic._group.requests import subscription
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
@@ -47,7 +47,8 @@ class Leadership:
         self._balanced = self._counts(snapshot)
         existing = {topic: count for topic, count in self._balanced.items() if count}
         outcome = self._assignor.assign(dict(existing), list(self._members))
-        return checked(self._assignor.name, outcome, existing, self._members)
+        cooperative = is_cooperative(self._assignor)
+        return checked(self._assignor.name, outcome, existing, self._members, cooperative=cooperative)
 
     def accept(self, snapshot: ClusterSnapshot) -> None:
         """Take the standing assignment as made for the topics as they are now (KIP-814)."""

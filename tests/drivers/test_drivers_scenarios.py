@@ -59,7 +59,7 @@ async def test_a_restart_that_its_predecessor_blocks_is_refused_at_once(code: in
     """One JoinGroup, one error, with the option that would wait in its text."""
     async with ScriptedBroker() as broker:
         broker.fail_next("JoinGroup", code)
-        with pytest.raises(error, match="instance_release_timeout_ms"):
+        with pytest.raises(error, match="instance_id_wait_ms"):
             async with consumer_of(broker) as consumer:
                 await consumer.assigned()
         assert group_requests(broker) == ["JoinGroup"]
@@ -73,7 +73,7 @@ async def test_a_restart_that_its_predecessor_blocks_may_wait(code: int, error: 
     async with ScriptedBroker() as broker:
         broker.append("orders", 0, b"first")
         broker.fail_next("JoinGroup", *[code] * 5)
-        async with consumer_of(broker, instance_release_timeout_ms=10_000) as consumer:
+        async with consumer_of(broker, instance_id_wait_ms=10_000) as consumer:
             assert (await consumer.getone()).value == b"first"
         assert group_requests(broker)[:8] == [*["JoinGroup"] * 6, "SyncGroup", "Heartbeat"]
         assert {call.request.member_id for call in broker.of("JoinGroup")} == {""}
