@@ -20,7 +20,7 @@ from kafkastatic.types import TopicPartition
 from tests.drivers.world import TP, consumer_of, eventually, in_the_group, nothing_left
 from tests.support.scripted_broker import PATIENCE, ScriptedBroker
 
-FENCED, LOADING, REBALANCING, UNKNOWN_MEMBER = 82, 14, 27, 25
+FENCED, LOADING, REBALANCING, ILLEGAL_GENERATION = 82, 14, 27, 22
 OURS = frozenset({TP})
 SCRIPTED = "scripted at 127.0.0.1"
 NONE: frozenset[TopicPartition] = frozenset()
@@ -115,7 +115,7 @@ async def test_a_rebalance_is_told_with_its_phases() -> None:
         await consumer.aclose()
 
 
-@pytest.mark.scenario(17, where="peer")
+@pytest.mark.scenario(18, where="peer")
 @pytest.mark.asyncio
 async def test_a_loss_and_the_way_back() -> None:
     """The cause is that of the rebalance, too."""
@@ -123,12 +123,12 @@ async def test_a_loss_and_the_way_back() -> None:
         consumer = consumer_of(broker, heartbeat_interval_ms=20)
         await in_the_group(consumer, broker)
         events = consumer.events()
-        broker.fail_next("Heartbeat", UNKNOWN_MEMBER)
+        broker.fail_next("Heartbeat", ILLEGAL_GENERATION)
         told = await take(events, 5)
         assert kinds(told) == [Lost, *WAY_IN, Rebalanced]
-        assert told[0] == Lost(told[0].at, 1, OURS, "unknown_member_id", inferred=False)
+        assert told[0] == Lost(told[0].at, 1, OURS, "illegal_generation", inferred=False)
         assert isinstance(told[4], Rebalanced)
-        assert told[4].cause == "lost membership: unknown_member_id"
+        assert told[4].cause == "lost membership: illegal_generation"
         await consumer.aclose()
 
 
@@ -323,13 +323,15 @@ async def test_the_example_of_the_readme_observes_and_answers(capsys: pytest.Cap
     async with ScriptedBroker() as broker, consumer_of(broker, heartbeat_interval_ms=20) as consumer:
         observing = asyncio.create_task(example["observe"](consumer))
         await consumer.assigned()
-        broker.fail_next("Heartbeat", UNKNOWN_MEMBER)
+        broker.fail_next("Heartbeat", ILLEGAL_GENERATION)
         printed = ""
         async with asyncio.timeout(PATIENCE):
             while printed.count("\n") < 2:
                 await asyncio.sleep(0)
                 printed += capsys.readouterr().out
-        assert printed.startswith("unknown_member_id  [TopicPartition(topic='orders', partition=0)]\nlost membership: ")
+        assert printed.startswith(
+            "illegal_generation  [TopicPartition(topic='orders', partition=0)]\nlost membership: "
+        )
         await eventually(lambda: example["readyz"](consumer) == (200, "in the group"))
         await consumer.aclose()
         await observing
