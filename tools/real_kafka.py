@@ -32,6 +32,7 @@ from kafkastatic.testing.jars import (
 )
 from kafkastatic.testing.real import Listener, free_port, new_cluster_id
 from kafkastatic.testing.real import RealKafka as PlainKafka
+from tools import class_archive
 
 __all__ = [
     "DEFAULT_VERSION",
@@ -121,7 +122,7 @@ class RealKafka(PlainKafka):
         certificate: Certificate | None = None,
         **others: Any,
     ) -> None:
-        super().__init__(version, settings, **others)
+        super().__init__(version, settings, **({"jvm_options": class_archive.options(version)} | others))
         self.behind_proxy_port, self.proxy_port = free_port(), free_port()
         self._tls_port, self._sasl_port = free_port(), free_port()
         self._tls = tls

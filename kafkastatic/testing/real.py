@@ -33,7 +33,7 @@ from kafkastatic.errors import ProtocolError
 from kafkastatic.testing.jars import DEFAULT_VERSION, RealKafkaError, available, fetch_jars, java
 from kafkastatic.testing.wire import exchange
 
-_JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # quick to start, and small
+JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # quick to start, and small
 _LOGGING = tuple(
     f"-Dorg.slf4j.simpleLogger.{option}"
     for option in ("showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS", "showThreadName=false", "showShortLogName=true")
@@ -64,7 +64,7 @@ class RealKafka:
         settings: Mapping[str, object] | None = None,
         *,
         cluster_id: str | None = None,
-        jvm_options: Sequence[str] = _JVM_OPTIONS,
+        jvm_options: Sequence[str] = JVM_OPTIONS,
     ) -> None:
         self.version = version
         self._jvm_options = tuple(jvm_options)
