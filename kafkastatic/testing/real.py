@@ -209,6 +209,10 @@ class RealKafka:
     def _prepare(self) -> None:
         properties = self._properties()
         (self.directory / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
+        self._format()
+        self._formatted = True
+
+    def _format(self) -> None:
         arguments = ("format", "-t", self._cluster_id, "-c", "server.properties", *self._format_options())
         run = subprocess.run(
             self._command("kafka.tools.StorageTool", *arguments),
@@ -221,7 +225,6 @@ class RealKafka:
         )
         if run.returncode != 0:
             raise RealKafkaError(f"the storage could not be formatted:\n{(run.stdout + run.stderr)[-4000:]}")
-        self._formatted = True
 
     def _format_options(self) -> list[str]:
         return []
