@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
-from kafkastatic._group.assignors import checked
+from kafkastatic._group.assignors import checked, is_cooperative
 from kafkastatic._group.requests import subscription
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._protocol.messages.join_group import JoinGroupResponseMember
-from kafkastatic.types import Assignor, ClusterSnapshot, TopicPartition
+from kafkastatic.errors import InvalidAssignmentError
+from kafkastatic.types import Assignor, ClusterSnapshot, MemberSubscription, TopicPartition
+
+COMPLETE = frozenset({"range", "roundrobin", "sticky", "cooperative-sticky"})
+"""The names of Kafka's assignors, which give every partition of every topic that is subscribed to an owner. One of an
+application's own may leave some out on purpose."""
 
 
 class Leadership:
@@ -40,14 +45,18 @@ class Leadership:
 
         Raises:
             InconsistentGroupProtocolError: if the group's assignor is none of ours.
-            InvalidAssignmentError: if the assignor's outcome is none.
+            InvalidAssignmentError: if the assignor's outcome is none, or a cooperative one takes a partition from its owner
+                and gives it to another member in the same generation.
         """
         if self._assignor is None:
             raise error_for(codes.INCONSISTENT_GROUP_PROTOCOL, api="JoinGroup")
         self._balanced = self._counts(snapshot)
         existing = {topic: count for topic, count in self._balanced.items() if count}
         outcome = self._assignor.assign(dict(existing), list(self._members))
-        return checked(self._assignor.name, outcome, existing, self._members)
+        assignment = checked(self._assignor.name, outcome, existing, self._members)
+        if is_cooperative(self._assignor) and self._assignor.name not in COMPLETE:
+            refuse_early_handover(self._assignor.name, assignment, self._members)
+        return assignment
 
     def accept(self, snapshot: ClusterSnapshot) -> None:
         """Take the standing assignment as made for the topics as they are now (KIP-814)."""
@@ -63,4 +72,38 @@ class Leadership:
         return sorted(topic for topic in counts if topic in before and counts[topic] != before[topic])
 
     def _counts(self, snapshot: ClusterSnapshot) -> dict[str, int]:
-        return {topic: len(snapshot.topics[topic].partitions) for topic in self.topics if topic in snapshot.topics}
+        return _counts(self.topics, snapshot)
+
+
+def refuse_early_handover(
+    name: str, assignment: Mapping[str, Sequence[TopicPartition]], members: Sequence[MemberSubscription]
+) -> None:
+    """A partition that a member of the newest generation holds on to has to be given up before it gets a new owner: its
+    owner goes on with it until it has seen the assignment (KIP-429). Kafka's own assignor sees to that itself.
+
+    Raises:
+        InvalidAssignmentError: if the new owner does not wait.
+    """
+    newest = max((member.generation for member in members), default=-1)
+    owners = {tp: member.member_id for member in members if member.generation == newest for tp in member.owned}
+    for member_id, share in assignment.items():
+        for tp in share:
+            owner = owners.get(tp, member_id)
+            if owner != member_id:
+                text = f"it assigns {tp} to {member_id} while {owner} owns it, which has to give it up first"
+                raise InvalidAssignmentError(name, text, member_id=member_id, topic=tp.topic, partition=tp.partition)
+
+
+def misfits(assigned: Mapping[str, Set[int]], topics: Iterable[str], snapshot: ClusterSnapshot) -> list[str]:
+    """The topics of which the group's assignment is not exactly all partitions: some have no owner, or are no more.
+
+    A static member that restarts is given the assignment that stands, and nobody else looks at it: its topics may have
+    changed while their leader was down (KIP-814), the member may read others now, or have died when it had given
+    partitions up that nobody was assigned yet (KIP-429).
+    """
+    counts = _counts(topics, snapshot)
+    return sorted(topic for topic, count in counts.items() if assigned.get(topic, frozenset()) != set(range(count)))
+
+
+def _counts(topics: Iterable[str], snapshot: ClusterSnapshot) -> dict[str, int]:
+    return {topic: len(snapshot.topics[topic].partitions) for topic in topics if topic in snapshot.topics}
