@@ -1,7 +1,7 @@
 """The classic group protocol for a static or a dynamic member, as a pure state machine.
 
-`joining.py` is the way in, `owning.py` what it owns from then on; here is what it meets: metadata, the application, answers,
-time. What a static one may not do (KIP-345):
+`joining.py` is the way in, `owning.py` what it owns from then on; here is what it meets: metadata, the application,
+answers, time. What a static one may not do (KIP-345):
 
 - leave the group when it closes, unless asked to: its place is kept for its next start;
 - leave by its instance id alone: that removes whoever holds the id now;

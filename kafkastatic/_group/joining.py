@@ -3,8 +3,8 @@
 KIP-345 (static members), KIP-394 (member id required), KIP-429 (cooperative rebalances), KIP-800 (reasons), KIP-814 (a
 restarted leader skips the assignment). `owning.py` goes on where this ends.
 
-A member of cooperative assignors only owns what it has all this time, tells it in JoinGroup, and gives up what SyncGroup
-takes from it. Any other one comes here with nothing.
+A member that has cooperative assignors only owns what it has all this time, tells it in JoinGroup, and gives up what
+SyncGroup takes from it. Any other one comes here with nothing.
 """
 
 from __future__ import annotations
@@ -250,9 +250,9 @@ class Joining(Standing):
         self._attempt = 0
         self._retry_at = self._sync = None
         strange = self._not_subscribed(complete)
-        if strange and not self._astray:
-            self._astray = True
-            self._reason = f"assigned {_topics_of(strange)}, not subscribed to"
+        if strange and (self._rejoin_wanted or not self._astray):
+            if not self._rejoin_wanted:
+                self._astray, self._reason = True, f"assigned {_topics_of(strange)}, not subscribed to"
             return self._join("rejoin", now)
         self._astray = bool(strange)
         self._unproven = False

@@ -45,8 +45,8 @@ class Leadership:
 
         Raises:
             InconsistentGroupProtocolError: if the group's assignor is none of ours.
-            InvalidAssignmentError: if the assignor's outcome is none, or a cooperative one takes a partition from its owner
-                and gives it to another member in the same generation.
+            InvalidAssignmentError: if the assignor's outcome is none, or a cooperative one gives a partition to another
+                member in the same generation in which it takes it from its owner.
         """
         if self._assignor is None:
             raise error_for(codes.INCONSISTENT_GROUP_PROTOCOL, api="JoinGroup")
