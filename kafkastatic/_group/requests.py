@@ -112,10 +112,13 @@ def described(group: DescribedGroup) -> list[JoinGroupResponseMember]:
     """A described group as JoinGroup lists it to its leader.
 
     Raises:
-        BrokerError: if it was not described.
+        BrokerError: if it was not described, as is a group that is none, or none of the classic protocol.
     """
-    if group.error_code != codes.NONE:
-        raise error_for(group.error_code, api="DescribeGroups", group=group.group_id)
+    code = group.error_code
+    if code == codes.NONE and group.group_state != "Stable":
+        code = codes.GROUP_ID_NOT_FOUND  # said in the words of version 6
+    if code != codes.NONE:
+        raise error_for(code, api="DescribeGroups", group=group.group_id)
     return [
         JoinGroupResponseMember(
             member_id=member.member_id, group_instance_id=member.group_instance_id, metadata=member.member_metadata
