@@ -6,12 +6,25 @@ from typing import TYPE_CHECKING
 from kafkastatic._version import __version__
 
 if TYPE_CHECKING:
-    from kafkastatic import errors, identity
+    from kafkastatic import errors, events, identity
     from kafkastatic._records import ConsumerRecord, RecordView
     from kafkastatic.batch import Batch, LazyBatch
     from kafkastatic.config import ConsumerConfig, ConsumerOptions
     from kafkastatic.consumer import Consumer
     from kafkastatic.errors import FencedInstanceIdError, KafkaError
+    from kafkastatic.events import (
+        Assigned,
+        Event,
+        Fenced,
+        Health,
+        Joined,
+        Joining,
+        Lost,
+        Missed,
+        Rebalanced,
+        Revoked,
+        Waiting,
+    )
     from kafkastatic.types import (
         Assignor,
         DeadLetter,
@@ -29,6 +42,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Assigned",
     "Assignor",
     "Batch",
     "Consumer",
@@ -36,36 +50,58 @@ __all__ = [
     "ConsumerOptions",
     "ConsumerRecord",
     "DeadLetter",
+    "Event",
+    "Fenced",
     "FencedInstanceIdError",
+    "Health",
     "InstanceId",
+    "Joined",
+    "Joining",
     "KafkaError",
     "LazyBatch",
+    "Lost",
     "MemberSubscription",
     "Membership",
+    "Missed",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
     "OnError",
     "Ordering",
     "RebalanceListener",
+    "Rebalanced",
     "RecordView",
     "Retry",
+    "Revoked",
     "Secret",
     "TopicPartition",
+    "Waiting",
     "__version__",
     "errors",
+    "events",
     "identity",
 ]
 
 _ELSEWHERE = {
+    "Assigned": "events",
     "Batch": "batch",
     "Consumer": "consumer",
     "ConsumerConfig": "config",
     "ConsumerOptions": "config",
     "ConsumerRecord": "_records",
+    "Event": "events",
+    "Fenced": "events",
     "FencedInstanceIdError": "errors",
+    "Health": "events",
+    "Joined": "events",
+    "Joining": "events",
     "KafkaError": "errors",
     "LazyBatch": "batch",
+    "Lost": "events",
+    "Missed": "events",
+    "Rebalanced": "events",
     "RecordView": "_records",
+    "Revoked": "events",
+    "Waiting": "events",
 }
 """The modules of the public names; what is not here and is no module itself is in `types`."""
 
@@ -75,7 +111,7 @@ def __getattr__(name: str) -> object:
     which is loaded by every test run, do without the client."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("errors", "identity"):
+    if name in ("errors", "events", "identity"):
         return import_module(f"{__name__}.{name}")
     found = getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'types')}"), name)
     globals()[name] = found

@@ -25,6 +25,12 @@ def request(topics: Iterable[str] | None, *, allow_auto_create: bool) -> Metadat
     return MetadataRequest(topics=wanted, allow_auto_topic_creation=allow_auto_create)
 
 
+def request_by_id(topic_ids: Iterable[bytes]) -> MetadataRequest:
+    """Ask for the topics with these ids, whatever their names (KIP-516)."""
+    wanted = [MetadataRequestTopic(topic_id=topic_id, name=None) for topic_id in sorted(topic_ids)]
+    return MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
+
+
 def merge(
     old: ClusterSnapshot, answer: MetadataResponse, missing: Iterable[str] | None = None, *, epochs: bool = True
 ) -> ClusterSnapshot:

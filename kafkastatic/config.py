@@ -1,8 +1,8 @@
 """`ConsumerConfig`: every option of the consumer, under Kafka's own name, with the Java 4.4 default.
 
-Dots of the Kafka name become underscores. Four options are our own: `drain_timeout_ms`,
-`instance_release_timeout_ms`, `max_buffered_bytes` and `max_decompressed_batch_bytes`. What stands for Kafka's
-keystores and JAAS lines is named as other Python clients name it: `ssl_context`, `ssl_cafile`, `sasl_plain_username`,
+Dots of the Kafka name become underscores. Five options are our own: `drain_timeout_ms`, `instance_id_wait_ms`,
+`instance_state_file`, `max_buffered_bytes` and `max_decompressed_batch_bytes`. What stands for Kafka's keystores and
+JAAS lines is named as other Python clients name it: `ssl_context`, `ssl_cafile`, `sasl_plain_username`,
 `sasl_plain_password`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
 
 import attrs
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 AutoOffsetReset = Literal["latest", "earliest", "none"] | str
 """Or `"by_duration:P..."`, an ISO 8601 duration."""
 
+GroupProtocol = Literal["classic", "consumer"]
 IsolationLevel = Literal["read_uncommitted", "read_committed"]
 RecoveryStrategy = Literal["rebootstrap", "none"]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -37,6 +38,19 @@ _DURATION = (
     r"(?P<time>T(?:(?P<hours>[-+]?\d+)H)?(?:(?P<minutes>[-+]?\d+)M)?"
     r"(?:(?P<seconds>[-+]?\d+)(?:[.,](?P<fraction>\d{0,9}))?S)?)?"
 )
+
+_BROKERS = {
+    "session_timeout_ms": "Set group.consumer.session.timeout.ms on the broker, or on the group, instead.",
+    "heartbeat_interval_ms": "Set group.consumer.heartbeat.interval.ms on the broker, or on the group, instead.",
+    "partition_assignment_strategy": "Choose one of the broker's group.consumer.assignors with group_remote_assignor.",
+}
+"""What the broker decides in a group of the consumer protocol (KIP-848), and how."""
+
+_CONSUMER_HEARTBEAT = 5.0
+"""Seconds between heartbeats by the brokers' default; a member is told by the answer to its first one."""
+
+_CONSUMER_WAIT = 60.0
+"""Seconds: the longest session that brokers grant by default, group.consumer.max.session.timeout.ms."""
 
 _ARGUMENTS = ("key_deserializer", "value_deserializer")
 """What Kafka counts among the options, and we do not."""
@@ -111,6 +125,11 @@ def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
 
 
+def _group_protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(GroupProtocol):
+        raise ConfigError(f"{attribute.name} must be {_one_of(GroupProtocol)}, got {value!r}.")
+
+
 def _protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in get_args(SecurityProtocol):
         raise ConfigError(f"{attribute.name} must be {_one_of(SecurityProtocol)}, got {value!r}.")
@@ -129,14 +148,17 @@ def _one_of(choice: Any) -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _path(value: str | os.PathLike[str] | None) -> str | None:
-    try:
-        path = value if value is None else os.fspath(value)
-    except TypeError:
-        path = b""
-    if path is not None and not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"ssl_cafile must be the path of a PEM file, got {value!r}.")
-    return path
+def _path(name: str, what: str) -> Callable[[str | os.PathLike[str] | None], str | None]:
+    def convert(value: str | os.PathLike[str] | None) -> str | None:
+        try:
+            path = value if value is None else os.fspath(value)
+        except TypeError:
+            path = b""
+        if path is not None and not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"{name} must be the path of {what}, got {value!r}.")
+        return path
+
+    return convert
 
 
 def _secret(value: str | Secret | None) -> Secret | None:
@@ -228,11 +250,19 @@ class ConsumerConfig:
     `sasl_plain_username` with `sasl_plain_password` (for SCRAM too). The password is a `Secret`: shown nowhere, but
     pickled with the config.
 
+    With `group_protocol="consumer"` (KIP-848) the session timeout, the heartbeat interval and the assignors are the
+    broker's: options that say otherwise are refused.
+
     Attributes:
-        instance_release_timeout_ms: how long a static member that starts waits for its predecessor's session to
-            expire, where the group refuses it until then: because it is full (GROUP_MAX_SIZE_REACHED), or because the
-            predecessor's assignors are others (INCONSISTENT_GROUP_PROTOCOL). `session_timeout_ms` and a second more
-            outlast any predecessor of the same configuration. 0: the error is raised at once.
+        instance_id_wait_ms: how long a static member that starts waits for its instance id. `None` is 60,000 with the
+            consumer protocol, where a predecessor that crashed keeps the id until its session expires
+            (UNRELEASED_INSTANCE_ID). With the classic one, where a newcomer takes the id over, `None` is 0: there only
+            a group that is full (GROUP_MAX_SIZE_REACHED) or knows other assignors (INCONSISTENT_GROUP_PROTOCOL) makes
+            it wait, if a time is given; `session_timeout_ms` and a second more outlast any predecessor of the same
+            configuration.
+        instance_state_file: where the member id is kept beside the instance id, for the consumer protocol only: after a
+            crash the next process goes on as the same member at once. It belongs to one process at a time, on a file
+            system that has locks and outlives the process.
 
     Raises:
         ConfigError: if an option is out of its range or two contradict each other.
@@ -244,9 +274,13 @@ class ConsumerConfig:
     client_id: str = attrs.field(default="kafkastatic", validator=_text)
     client_rack: str | None = attrs.field(default=None, validator=_optional_text)
 
+    group_protocol: GroupProtocol = attrs.field(default="classic", validator=_group_protocol)
+    group_remote_assignor: str | None = attrs.field(default=None, validator=_optional_text)
+    instance_state_file: str | None = attrs.field(default=None, converter=_path("instance_state_file", "a file"))
+    instance_id_wait_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
+
     session_timeout_ms: int = _number(45_000, 1)
     heartbeat_interval_ms: int = _number(3_000, 1)
-    instance_release_timeout_ms: int = _number(0)
     max_poll_interval_ms: int = _number(300_000, 1)
     partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
     drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
@@ -279,7 +313,7 @@ class ConsumerConfig:
     exclude_internal_topics: bool = attrs.field(default=True, validator=_truth)
 
     security_protocol: SecurityProtocol = attrs.field(default="PLAINTEXT", validator=_protocol)
-    ssl_cafile: str | None = attrs.field(default=None, converter=_path)
+    ssl_cafile: str | None = attrs.field(default=None, converter=_path("ssl_cafile", "a PEM file"))
     ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_context)
     sasl_mechanism: SaslMechanism | None = attrs.field(default=None, validator=_mechanism)
     sasl_plain_username: str | None = attrs.field(default=None, validator=_optional_text)
@@ -290,11 +324,13 @@ class ConsumerConfig:
             raise ConfigError("group_id is empty.")
         if self.group_instance_id is not None and self.group_id is None:
             raise ConfigError("group_instance_id is given without a group_id.", remedy="Set group_id too.")
-        if self.instance_release_timeout_ms and self.group_instance_id is None:
+        if self.instance_id_wait_ms and self.group_instance_id is None:
             raise ConfigError(
-                "instance_release_timeout_ms is given without a group_instance_id.",
+                "instance_id_wait_ms is given without a group_instance_id.",
                 remedy="Only a static member waits for a predecessor: set group_instance_id too.",
             )
+        fields = attrs.fields_dict(type(self))
+        _check_protocol(self, [name for name in _BROKERS if getattr(self, name) != fields[name].default])
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
             raise ConfigError(
                 f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be below"
@@ -335,7 +371,26 @@ class ConsumerConfig:
             values[key] = value
         if "bootstrap_servers" not in values:
             raise ConfigError("bootstrap_servers is missing.", remedy="Name at least one broker as 'host:port'.")
-        return cls(**values)
+        config = cls(**values)
+        _check_protocol(config, values)  # be it that the default was given
+        return config
+
+    @property
+    def server_side(self) -> bool:
+        """Whether the coordinator itself assigns partitions: the consumer protocol (KIP-848)."""
+        return self.group_protocol == "consumer"
+
+    @property
+    def heartbeat_interval(self) -> float:
+        """Seconds between heartbeats, as far as this side knows."""
+        return _CONSUMER_HEARTBEAT if self.server_side else self.heartbeat_interval_ms / 1000
+
+    @property
+    def instance_id_wait(self) -> float:
+        """Seconds that a static member that starts waits for its instance id."""
+        if self.instance_id_wait_ms is None:
+            return _CONSUMER_WAIT if self.server_side else 0.0
+        return self.instance_id_wait_ms / 1000
 
     @property
     def reset_duration(self) -> float | None:
@@ -359,6 +414,29 @@ class ConsumerConfig:
         if self.drain_timeout_ms is not None:
             return self.drain_timeout_ms / 1000
         return min(30.0, self.max_poll_interval_ms / 2000)
+
+
+def _check_protocol(config: ConsumerConfig, given: Collection[str]) -> None:
+    """Each protocol has options that mean nothing to the other."""
+    if config.server_side:
+        for name, remedy in _BROKERS.items():
+            if name in given:
+                raise ConfigError(f"{name} is the broker's to decide with group_protocol='consumer'.", remedy=remedy)
+    else:
+        for name in ("group_remote_assignor", "instance_state_file"):
+            if getattr(config, name) is not None:
+                raise ConfigError(
+                    f"{name} is given, but group_protocol='classic' has no use for it.",
+                    remedy="Set group_protocol to 'consumer', or leave it out.",
+                )
+    if config.instance_state_file is not None and config.group_instance_id is None:
+        raise ConfigError(
+            "instance_state_file is given without a group_instance_id.",
+            remedy="Only a static member goes on as the process before: set group_instance_id too.",
+        )
+    for name in ("group_remote_assignor", "instance_state_file"):
+        if getattr(config, name) == "":
+            raise ConfigError(f"{name} is empty.", remedy="Leave it out.")
 
 
 def _check_tls(config: ConsumerConfig) -> None:
@@ -424,9 +502,12 @@ class ConsumerOptions(TypedDict, total=False):
     group_instance_id: str | None
     client_id: str
     client_rack: str | None
+    group_protocol: GroupProtocol
+    group_remote_assignor: str | None
+    instance_state_file: str | os.PathLike[str] | None
+    instance_id_wait_ms: int | None
     session_timeout_ms: int
     heartbeat_interval_ms: int
-    instance_release_timeout_ms: int
     max_poll_interval_ms: int
     partition_assignment_strategy: str | Assignor | Sequence[str | Assignor]
     drain_timeout_ms: int | None

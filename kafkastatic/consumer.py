@@ -14,8 +14,7 @@ import copy
 import re
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from itertools import islice
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, get_args, overload
@@ -28,12 +27,19 @@ from kafkastatic._drivers.client import Client
 from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.handout import PORTION
 from kafkastatic._fetch.positions import EARLIEST, LATEST
-from kafkastatic._group import member as m
 from kafkastatic._records import ConsumerRecord, RecordView
 from kafkastatic._runtime import Runtime
 from kafkastatic.batch import Batch, LazyBatch
 from kafkastatic.config import ConsumerConfig, ConsumerOptions
-from kafkastatic.errors import CommitFailedError, ConfigError, ConsumerClosedError, FencedError, IllegalStateError
+from kafkastatic.errors import (
+    CommitFailedError,
+    ConfigError,
+    ConsumerClosedError,
+    FencedError,
+    IllegalStateError,
+    KafkaTimeoutError,
+)
+from kafkastatic.events import Event, Health
 from kafkastatic.types import (
     Membership,
     OffsetAndMetadata,
@@ -150,23 +156,44 @@ class Consumer(Generic[K, V]):
         """Find the cluster, the topics and the group's coordinator. Does not wait for an assignment.
 
         Raises:
-            ConfigError: if another consumer of this process has the same identity.
+            ConfigError: if another consumer of this process has the same identity, or the `instance_state_file` cannot
+                be used; then nothing was asked of any broker.
+            StateFileLockedError: if another process uses that file.
             BrokerUnreachableError, KafkaTimeoutError: if that takes longer than `default_api_timeout_ms`.
             UnknownTopicOrPartitionError: if a topic was missing all that time.
             UnsupportedVersionError: if the brokers are too old for a static member.
         """
         self._client.check_startable()
-        release = self._claim()
-        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-        await self._client.start(release)
+        with contextlib.ExitStack() as held:
+            self._claim(held)
+            self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+            await self._take_up_state(held)
+            ended = held.pop_all().close
+        await self._client.start(ended)
 
-    def _claim(self) -> Callable[[], None]:
-        """Take the identity; returns what releases it."""
+    def _claim(self, held: contextlib.ExitStack) -> None:
+        """Take the identity."""
         config = self._config
-        if config.group_id is None or config.group_instance_id is None:
-            return lambda: None
-        claim = self._registry.claim(config.bootstrap_servers, config.group_id, config.group_instance_id)
-        return partial(self._registry.release, claim)
+        if config.group_id is not None and config.group_instance_id is not None:
+            claim = self._registry.claim(config.bootstrap_servers, config.group_id, config.group_instance_id)
+            held.callback(self._registry.release, claim)
+
+    async def _take_up_state(self, held: contextlib.ExitStack) -> None:
+        """Take the state file, and go on as the member that the process before was."""
+        path = self._config.instance_state_file
+        if path is None:
+            return
+        from kafkastatic._state_file import StateFile  # most do without
+
+        store = StateFile(path, self._config.group_id or "", self._config.group_instance_id or "")
+        held.callback(store.close)
+        seconds = self._config.default_api_timeout_ms / 1000
+        try:
+            with anyio.fail_after(seconds):
+                self._client.resume(store, await self._client.runtime.run_in_thread(store.open))
+        except TimeoutError:
+            raise KafkaTimeoutError(f"instance_state_file {path!r} could not be read within {seconds:.3g} s.") from None
+        self._client.check_startable()  # a close may have come meanwhile
 
     def __del__(self) -> None:
         client: Client | None = getattr(self, "_client", None)
@@ -587,12 +614,10 @@ class Consumer(Generic[K, V]):
             client.check()
             if client.membership is None:
                 raise IllegalStateError("Without a group, topics are given before the start.", remedy="Set group_id.")
-        client.assignment.listener = listener
         client.subscription.subscribe(names, compiled)
+        client.assignment.listener = listener
         if not client.subscription.wanted:
             client.assignment.do_not_drain()
-        if client.membership is not None and compiled is None:
-            client.membership.feed(m.SubscriptionChanged(names))
 
     def unsubscribe(self) -> None:
         """Give all partitions up; the consumer stays open, and its listener is told.
@@ -639,10 +664,28 @@ class Consumer(Generic[K, V]):
             client.check()
         return client.positions.partitions()
 
+    # ── how it is ──
+
     @property
     def membership(self) -> Membership:
-        """Who this consumer is to its group now."""
+        """Who this consumer is to its group now: one immutable value, whose parts belong together. From any thread."""
         return self._client.identity()
+
+    def events(self) -> AsyncIterator[Event]:
+        """What happens to the membership from now on, until `stop()`, or until the consumer is closed.
+
+        Several may read, each for itself and before `start()` too. For one who does not ask, 256 events are kept; how
+        many older ones were not is told by `Missed`. Cancelling an ask loses nothing.
+
+        Raises:
+            KafkaError: what ended the consumer, after the last event.
+        """
+        return self._client.events.reader()
+
+    def health(self) -> Health:
+        """Whether the consumer is alive, and ready, and why. Never raises or waits, from any thread; see
+        docs/membership.md for what each state counts as."""
+        return self._client.events.health()
 
 
 def _names(topics: Iterable[str]) -> frozenset[str]:

@@ -2,11 +2,12 @@
 
     KafkaError                              .code .name .retriable .fatal .remedy
     ├── ConfigError                         an option, or the way it is used, cannot work
+    │   └── StateFileLockedError              another process has the instance_state_file; .path .pid
     ├── BrokerError                         a broker answered with an error code
     │   ├── FencedError                     another process holds this identity now
-    │   │   ├── FencedInstanceIdError         82  .owner
+    │   │   ├── FencedInstanceIdError         82  .owner .kind
     │   │   ├── FencedMemberEpochError       110
-    │   │   ├── UnreleasedInstanceIdError    111
+    │   │   ├── UnreleasedInstanceIdError    111  .owner .kind
     │   │   └── StaleMemberEpochError        113
     │   ├── AuthenticationError             a login failed; .address .mechanism .username
     │   │   ├── UnsupportedSaslMechanismError 33
@@ -100,6 +101,26 @@ class ConfigError(KafkaError, ValueError):
     """An option is wrong, options contradict each other, or the cluster cannot do what they ask for."""
 
 
+class StateFileLockedError(ConfigError):
+    """Another process, or another consumer of this one, has the `instance_state_file`: it runs under the same id.
+
+    Retriable: the file is free as soon as that process has ended.
+
+    Attributes:
+        path: the file.
+        pid: the process that has it, by its own word; `None` if it does not say.
+    """
+
+    retriable = True
+    remedy = "Wait for its end, or give every running instance its own group_instance_id and file."
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        self.path = path
+        self.pid = pid
+        who = f"process {pid}" if pid is not None else "another process"
+        super().__init__(f"instance_state_file {path!r} is in use by {who}.")
+
+
 class BrokerError(KafkaError):
     """A broker answered with an error code.
 
@@ -161,6 +182,10 @@ class BrokerError(KafkaError):
         return f"{text}{f' for {known}' if known else ''}{detail}."
 
 
+def _with_owner(error: KafkaError, owner: str) -> str:
+    return " ".join(part for part in (error.args[0] if error.args else "", owner, error.remedy) if part)
+
+
 class FencedError(BrokerError):
     """Another process holds this member's identity; this one must not go on."""
 
@@ -174,10 +199,12 @@ class FencedInstanceIdError(FencedError):
 
     Attributes:
         owner: who has the id now, as the coordinator describes it, or `None` when that could not be found out.
+        kind: "replaced": the id was ours.
     """
 
     code = 82
     name = "FENCED_INSTANCE_ID"
+    kind = "replaced"
     owner: str | None = None
     remedy = (
         "Another process uses the same group_instance_id: give every running replica its own id,"
@@ -185,8 +212,7 @@ class FencedInstanceIdError(FencedError):
     )
 
     def __str__(self) -> str:
-        owner = f" The id is now held by {self.owner}." if self.owner else ""
-        return f"{self.args[0] if self.args else ''}{owner} {self.remedy}".strip()
+        return _with_owner(self, f"The id is now held by {self.owner}." if self.owner else "")
 
 
 class FencedMemberEpochError(FencedError):
@@ -197,10 +223,26 @@ class FencedMemberEpochError(FencedError):
 
 
 class UnreleasedInstanceIdError(FencedError):
-    """Another member holds the instance id, and keeps it (KIP-848 groups only)."""
+    """Another member holds the instance id, and keeps it (KIP-848 groups only): one that runs, or one that crashed and
+    whose session has not expired. Raised when `instance_id_wait_ms` was not enough.
+
+    Attributes:
+        owner: who has the id, as the coordinator describes it, or `None` when that could not be found out.
+        kind: "in use": the id is not ours yet.
+    """
 
     code = 111
     name = "UNRELEASED_INSTANCE_ID"
+    kind = "in use"
+    owner: str | None = None
+    remedy = (
+        "If that process runs, give every running replica its own group_instance_id; if it crashed, let"
+        " instance_id_wait_ms outlast the group's session timeout (group.consumer.session.timeout.ms), or keep the"
+        " member id in an instance_state_file."
+    )
+
+    def __str__(self) -> str:
+        return _with_owner(self, f"The id is held by {self.owner}." if self.owner else "")
 
 
 class StaleMemberEpochError(FencedError):
@@ -310,7 +352,7 @@ class GroupMaxSizeReachedError(BrokerError):
     remedy = (
         "The group is at the broker's group.max.size. A static member cannot restart into a full classic group"
         " before its old session has expired: raise group.max.size by one, or let it wait for that"
-        " with instance_release_timeout_ms."
+        " with instance_id_wait_ms."
     )
 
 
@@ -323,7 +365,7 @@ class InconsistentGroupProtocolError(BrokerError):
     remedy = (
         "The running members share no assignor with this one: roll out a partition_assignment_strategy"
         " that names both the old and the new assignor first. A static member that is alone in its group may wait"
-        " for its old session to expire instead: instance_release_timeout_ms."
+        " for its old session to expire instead: instance_id_wait_ms."
     )
 
 

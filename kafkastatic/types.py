@@ -200,12 +200,16 @@ class MemberSubscription(Value):
 class StateStore(Protocol):
     """Where the member id of an instance id outlives the process. Its calls block."""
 
-    def load(self) -> str | None:
-        """The member id that was kept; `None` if there is none."""
+    def open(self) -> str | None:
+        """Take it for this process alone, and return the member id that was kept; `None` if there is none."""
         ...
 
     def save(self, member_id: str) -> None:
         """Keep this member id, durably: it is there after a crash of the machine."""
+        ...
+
+    def close(self) -> None:
+        """Let another process have it; does not block."""
         ...
 
 

@@ -1,83 +1,101 @@
-"""What every test run prints: which acceptance scenario was shown where."""
+"""What every test run prints: which acceptance scenario was shown in which protocol, and where."""
 
 from __future__ import annotations
 
 import gc
-from collections import Counter
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tools.scenarios import PROTOCOLS, SCENARIOS, Shown, table, without_test
+
 pytest.register_assert_rewrite("tests.support")  # their assertions explain themselves too
 
-SCENARIOS = range(1, 41)
 MARKED = ("machine", "peer", "real")
-PLACES = ("machine", "peer", "embedded", "real")
+KIP848 = range(31, 39)
+"""The scenarios that only a KIP-848 group can show."""
+
+REAL = {"4.4": "4.4.0", "3.9": "3.9.2 Scala", "3.9-java": "3.9.2 Java"}
+"""By the parameter `release` of tests on a broker: see tests/integration/conftest.py."""
 
 _matrix = pytest.StashKey["ScenarioMatrix"]()
 
 
 class ScenarioMatrix:
-    """The outcomes of the tests marked `@pytest.mark.scenario(number, where=...)`, by scenario and place."""
+    """The outcomes of the tests marked `@pytest.mark.scenario(number, where=...)`."""
 
     def __init__(self) -> None:
-        self._cells: dict[str, list[tuple[int, str]]] = {}  # a test's id -> its scenarios
-        self._outcomes: dict[str, str] = {}
+        self._tests: dict[str, Shown] = {}
 
     def add(self, item: pytest.Item) -> None:
-        cells = list(_scenarios_of(item))
-        if cells:
-            self._cells[item.nodeid] = cells
+        if numbers := _scenarios_of(item):
+            protocol, broker = _protocol_of(item, numbers), _broker_of(item)
+            self._tests[item.nodeid] = Shown(item.nodeid, tuple(numbers), protocol, broker)
 
     def report(self, report: pytest.TestReport) -> None:
-        if report.nodeid not in self._cells:
+        test = self._tests.get(report.nodeid)
+        if test is None:
             return
         if report.failed:
-            self._outcomes[report.nodeid] = "failed"
+            self._tests[report.nodeid] = test._replace(outcome="failed")
         elif report.skipped:
-            self._outcomes[report.nodeid] = "skipped"
-        elif report.when == "call":
-            self._outcomes.setdefault(report.nodeid, "passed")
+            self._tests[report.nodeid] = test._replace(outcome="skipped")
+        elif report.when == "call" and test.outcome == "not run":
+            self._tests[report.nodeid] = test._replace(outcome="passed")
+
+    def write(self, path: Path) -> None:
+        tests = [test._asdict() for test in self._tests.values()]
+        path.write_text(json.dumps({"tests": tests}, indent=1) + "\n", encoding="utf-8")
 
     def lines(self) -> list[str]:
-        if not self._cells:
+        if not self._tests:
             return []
-        counts: dict[tuple[int, str], Counter[str]] = {}
-        for nodeid, cells in self._cells.items():
-            for cell in cells:
-                counts.setdefault(cell, Counter())[self._outcomes.get(nodeid, "not run")] += 1
-        numbers = sorted({number for number, _ in counts})
-        lines = ["scenario  " + "".join(f"{place:<24}" for place in PLACES).rstrip()]
-        for number in numbers:
-            row = "".join(f"{_cell(counts.get((number, place))):<24}" for place in PLACES)
-            lines.append(f"{number:>8}  {row.rstrip()}")
-        missing = [str(number) for number in SCENARIOS if number not in numbers]
-        lines.append(f"no test: {', '.join(missing) if missing else 'none, every scenario has one'}")
-        return lines
+        heading, rows = table(self._tests.values())
+        widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in [heading, *rows]]
+        missing = ", ".join(map(str, without_test(self._tests.values())))
+        return [*lines, f"no test: {missing or 'none, every scenario has one'}"]
 
 
-def _cell(outcomes: Counter[str] | None) -> str:
-    if outcomes is None:
-        return "-"
-    order = ("failed", "passed", "skipped", "not run")
-    return ", ".join(f"{kind} {outcomes[kind]}" for kind in order if outcomes[kind])
+def _scenarios_of(item: pytest.Item) -> list[int]:
+    marks = list(item.iter_markers("scenario"))
+    numbers = [number for mark in marks for number in mark.args]
+    places = {mark.kwargs.get("where") for mark in marks}
+    if marks and (not SCENARIOS.keys() >= set(numbers) or len(places) != 1 or not places <= set(MARKED)):
+        raise pytest.UsageError(f"{item.nodeid}: write @pytest.mark.scenario(1..40, where='machine', 'peer' or 'real')")
+    return sorted(numbers)
 
 
-def _scenarios_of(item: pytest.Item) -> Iterator[tuple[int, str]]:
-    for mark in item.iter_markers("scenario"):
-        where = mark.kwargs.get("where")
-        if not mark.args or where not in MARKED or any(number not in SCENARIOS for number in mark.args):
-            raise pytest.UsageError(
-                f"{item.nodeid}: write @pytest.mark.scenario(1..40, where='machine', 'peer' or 'real')"
-            )
-        for number in mark.args:
-            yield number, "embedded" if where == "real" and _on_the_embedded_broker(item) else where
-
-
-def _on_the_embedded_broker(item: pytest.Item) -> bool:
-    """What is shown on a real broker runs on the embedded one too: see tests/integration/conftest.py."""
+def _parameters(item: pytest.Item) -> dict[str, object]:
     callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("place") == "embedded"
+    return callspec.params if callspec else {}
+
+
+def _protocol_of(item: pytest.Item, numbers: list[int]) -> str:
+    """As a parameter says, or a mark of the test or of its module, or what the scenarios are of."""
+    mark = item.get_closest_marker("protocol")
+    of_scenario = PROTOCOLS[any(number in KIP848 for number in numbers)]
+    found = _parameters(item).get("group_protocol") or (mark.args[0] if mark else of_scenario)
+    if found not in PROTOCOLS:
+        raise pytest.UsageError(f"{item.nodeid}: the protocol is one of {PROTOCOLS}, not {found!r}")
+    return str(found)
+
+
+def _broker_of(item: pytest.Item) -> str:
+    """What is shown on a real broker runs on the embedded one too."""
+    mark = item.get_closest_marker("scenario")
+    assert mark is not None
+    if mark.kwargs["where"] != "real":
+        return mark.kwargs["where"]
+    release = str(_parameters(item).get("release", "4.4"))
+    broker = f"embedded {release[:3]}" if _parameters(item).get("place") == "embedded" else REAL[release]
+    return f"{broker}, three" if "kafka_cluster" in getattr(item, "fixturenames", ()) else broker
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--scenarios", type=Path, metavar="FILE", help="write what became of the scenarios as JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,6 +116,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     item.config.stash[_matrix].report(report)
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    path: Path | None = session.config.getoption("--scenarios")
+    if path is not None:
+        session.config.stash[_matrix].write(path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

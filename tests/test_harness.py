@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.scenes import eventually
 from tools.real_kafka import free_port
+from tools.scenarios import BROKERS
 
 TESTS = Path(__file__).resolve().parent
 
@@ -33,6 +35,15 @@ def test_three(): pytest.skip("no broker")
 @pytest.mark.scenario(5, where="real")
 @pytest.mark.parametrize("place", ["embedded", pytest.param("real", marks=pytest.mark.integration)])
 def test_four(place): pass
+
+@pytest.mark.protocol("consumer")
+@pytest.mark.scenario(9, where="real")
+@pytest.mark.parametrize("release", [pytest.param("3.9-java", marks=pytest.mark.integration)])
+def test_five(release): pass
+
+@pytest.mark.scenario(16, where="real")
+@pytest.mark.parametrize(("group_protocol", "place", "release"), [("consumer", "embedded", "3.9-java")])
+def test_six(group_protocol, place, release): pass
 """
 
 PLACES = """
@@ -40,7 +51,8 @@ import pytest
 from tests.support.embedded import EmbeddedKafka
 
 
-def test_a(kafka, older_kafka): assert isinstance(kafka, EmbeddedKafka) and isinstance(older_kafka, EmbeddedKafka)
+@pytest.mark.releases("4.4", "3.9")
+def test_a(kafka): assert isinstance(kafka, EmbeddedKafka)
 
 @pytest.mark.real_only("transactions")
 def test_b(kafka): pass
@@ -61,7 +73,7 @@ def logging(request, line):
 
 
 @pytest.fixture(scope="session")
-def older_kafka(request): yield from logging(request, "another test")
+def other_kafka(request): yield from logging(request, "another test")
 
 @pytest.fixture(scope="session")
 def kafka(request): yield from logging(request, "all tests")
@@ -69,7 +81,7 @@ def kafka(request): yield from logging(request, "all tests")
 @pytest.fixture
 def kafka_factory(request): yield from logging(request, "one test")
 
-def test_another(older_kafka): pass
+def test_another(other_kafka): pass
 
 def test_it(kafka, kafka_factory, group_id):
     early = f"Preparing to rebalance group {group_id()} (reason: none)\\n"
@@ -95,15 +107,18 @@ def test_the_scenario_matrix_is_printed(tmp_path: Path) -> None:
     shutil.copy(TESTS / "conftest.py", tmp_path)
     shutil.copy(TESTS.parent / "pyproject.toml", tmp_path)
     (tmp_path / "test_it.py").write_text(SCENARIOS)
-    lines = _pytest("-m", "not integration", "test_it.py", cwd=tmp_path).stdout.splitlines()
+    run = _pytest("-m", "not integration", "test_it.py", cwd=tmp_path, PYTHONPATH=str(TESTS.parent))
+    lines = run.stdout.splitlines()
     table = lines[next(i for i, line in enumerate(lines) if "acceptance scenarios" in line) + 1 :]
-    assert [line.split() for line in table[:4]] == [
-        ["scenario", "machine", "peer", "embedded", "real"],
-        ["4", "passed", "1", "-", "-", "-"],
-        ["5", "-", "-", "passed", "1", "not", "run", "1"],
-        ["9", "passed", "1", "-", "-", "failed", "1,", "skipped", "1"],
+    assert [re.split(" {2,}", line) for line in table[:6]] == [
+        ["scenario", "protocol", *BROKERS],
+        ["4", "classic", "1", *"--------"],
+        ["5", "classic", "-", "-", "1", "-", "-", "1 not run", *"---"],
+        ["9", "classic", "1", *"----", "1 failed, 1 skipped", *"---"],
+        ["9", "consumer", *"-------", "1 not run", "-"],
+        ["16", "consumer", *"---", "1", *"-----"],
     ]
-    assert table[4].startswith("no test: 1, 2, 3, 6, 7, 8, 10,")
+    assert table[6].startswith("no test: 1, 2, 3, 6, 7, 8, 10,")
 
 
 def test_a_scenario_needs_a_number_of_the_list_and_a_place(tmp_path: Path) -> None:
@@ -111,7 +126,7 @@ def test_a_scenario_needs_a_number_of_the_list_and_a_place(tmp_path: Path) -> No
     shutil.copy(TESTS / "conftest.py", tmp_path)
     shutil.copy(TESTS.parent / "pyproject.toml", tmp_path)
     (tmp_path / "test_it.py").write_text(SCENARIOS.replace("(9, where", "(41, where"))
-    run = _pytest("test_it.py", cwd=tmp_path)
+    run = _pytest("test_it.py", cwd=tmp_path, PYTHONPATH=str(TESTS.parent))
     assert run.returncode != 0
     assert "write @pytest.mark.scenario" in run.stdout + run.stderr
 
@@ -139,7 +154,7 @@ def test_where_kafka_is_required_a_missing_java_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("required", "closing"), [("0", "1 passed, 2 skipped"), ("1", "1 passed, 2 errors")], ids=["a machine", "CI"]
+    ("required", "closing"), [("0", "2 passed, 3 skipped"), ("1", "2 passed, 3 errors")], ids=["a machine", "CI"]
 )
 def test_without_java_the_embedded_broker_is_left(tmp_path: Path, required: str, closing: str) -> None:
     """What has to be shown on a real one is skipped with the reason, or an error where that is demanded."""

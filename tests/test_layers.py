@@ -18,6 +18,7 @@ PURE = (
     "_value",
     "errors",
     "types",
+    "events",
     "config",
     "_protocol",
     "_records",

@@ -25,6 +25,7 @@ STEPS: dict[str, list[str]] = {
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "purity": [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_layers.py"],
     "generated": [PYTHON, "tools/generate.py", "--check"],
+    "scenarios": [PYTHON, "-m", "tools.scenarios", "--check"],
     "sanitizers": [PYTHON, "-m", "tools.sanitized"],
     "unit tests": [PYTHON, "-m", "tools.unit_tests"],
 }

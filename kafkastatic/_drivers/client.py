@@ -17,6 +17,7 @@ from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.deserializers import Deserializers
+from kafkastatic._drivers.events import EventsDriver
 from kafkastatic._drivers.fetching import FetchDriver
 from kafkastatic._drivers.handout import HandOut
 from kafkastatic._drivers.log import EventLog
@@ -35,7 +36,7 @@ from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
 from kafkastatic._group.assignors import resolve
 from kafkastatic._group.classic import ClassicMember
-from kafkastatic._group.settings import Settings
+from kafkastatic._group.settings import ConsumerSettings, Settings
 from kafkastatic._net.backoff import Backoff, delay
 from kafkastatic._net.pool import Pool
 from kafkastatic._protocol.faults import error_for, is_retriable
@@ -52,7 +53,7 @@ from kafkastatic.errors import (
     MaxPollExceededError,
     ProtocolError,
 )
-from kafkastatic.types import Membership, OffsetAndMetadata, TopicPartition, Worker
+from kafkastatic.types import Membership, OffsetAndMetadata, StateStore, TopicPartition, Worker
 
 if TYPE_CHECKING:
     from kafkastatic._drivers.producing import Producer
@@ -80,6 +81,7 @@ class Client:
         self.config = config
         self.runtime = runtime
         self.deserializers = deserializers
+        self._store: StateStore | None = None
         self.fatal: BaseException | None = None
         self.log = EventLog(group=config.group_id, group_instance_id=config.group_instance_id)
         self.pool = Pool(config, runtime, ThrottleReport(runtime, self.log), refused=self._login_refused)
@@ -92,7 +94,16 @@ class Client:
             low_water=low_water(config),
         )
         self.coordinator = Coordinator(config, self.pool, runtime, self.log) if config.group_id else None
-        self.offsets = OffsetsDriver(config, self.pool, self.metadata, self.coordinator, runtime)
+        self.offsets = OffsetsDriver(
+            config,
+            self.pool,
+            self.metadata,
+            self.coordinator,
+            runtime,
+            member=self._member,
+            rejected=self._rejected,
+            judged=self._judged,
+        )
         self.commits = CommitDriver(
             config,
             self.coordinator,
@@ -101,6 +112,7 @@ class Client:
             self.log,
             identity=self.identity,
             rejected=self._rejected,
+            judged=self._judged,
             outdated=self.metadata.refresh_soon,
         )
         self.hand_out = HandOut(
@@ -150,12 +162,14 @@ class Client:
             self.consumption,
             self.log,
             topics,
+            server_side=config.server_side,
             subscribed=self._subscribed,
             forget=self.assignment.forget,
             moved=self._topics_changed,
         )
-        self.membership = self._member() if self.coordinator else None
         self.watchdog = Watchdog(config, runtime, self.log)
+        self.events = EventsDriver(config, runtime, raise_fatal=self.raise_fatal, silent=self.watchdog.silent)
+        self.membership = self._membership() if self.coordinator else None
         self.manual = False
         self.worker: Worker | None = None
         self._producer: Producer | None = None
@@ -171,31 +185,71 @@ class Client:
         self.calls: set[anyio.CancelScope] = set()
         self._last_error: KafkaError | None = None
 
-    def _member(self) -> MembershipDriver:
-        config, random = self.config, self.runtime.random
-        assert self.coordinator is not None and config.group_id is not None
-        settings = Settings(
-            group=config.group_id,
-            assignors=resolve(config.partition_assignment_strategy),
-            instance_id=config.group_instance_id,
-            session_timeout=config.session_timeout_ms / 1000,
-            heartbeat_interval=config.heartbeat_interval_ms / 1000,
-            rebalance_timeout=config.max_poll_interval_ms / 1000,
-            drain_timeout=config.drain_timeout,
-            request_timeout=config.request_timeout_ms / 1000,
-            release_timeout=config.instance_release_timeout_ms / 1000,
-            rack=config.client_rack,
-            backoff=lambda n: delay(n, config.retry_backoff_ms, config.retry_backoff_max_ms, random),
-        )
+    def _membership(self, kept: str | None = None) -> MembershipDriver:
+        """A membership that was not started.
+
+        Args:
+            kept: the member id of the process before, where the group's protocol has such.
+        """
+        assert self.coordinator is not None
         return MembershipDriver(
-            ClassicMember(settings, self.subscription.names),
+            self._server_side_member(kept) if self.config.server_side else self._classic_member(),
             self.coordinator,
             self.metadata,
             self.assignment,
             self.runtime,
             self.log,
             failed=self.fail,
+            store=self._store,
+            server_side=self.config.server_side,
+            saw=self.events.saw,
         )
+
+    def _classic_member(self) -> m.Member:
+        config = self.config
+        settings = Settings(
+            group=config.group_id or "",
+            assignors=resolve(config.partition_assignment_strategy),
+            instance_id=config.group_instance_id,
+            session_timeout=config.session_timeout_ms / 1000,
+            heartbeat_interval=config.heartbeat_interval,
+            rebalance_timeout=config.max_poll_interval_ms / 1000,
+            drain_timeout=config.drain_timeout,
+            request_timeout=config.request_timeout_ms / 1000,
+            release_timeout=config.instance_id_wait,
+            rack=config.client_rack,
+            backoff=self._backoff,
+        )
+        return ClassicMember(settings, self.subscription.names)
+
+    def _server_side_member(self, kept: str | None) -> m.Member:
+        from kafkastatic._group.kip848 import ConsumerMember  # those of classic groups do not need it
+
+        config = self.config
+        settings = ConsumerSettings(
+            group=config.group_id or "",
+            member_id=kept or self.runtime.new_id(),
+            instance_id=config.group_instance_id,
+            resumed=kept is not None,
+            persistent=self._store is not None,
+            assignor=config.group_remote_assignor,
+            rebalance_timeout=config.max_poll_interval_ms / 1000,
+            drain_timeout=config.drain_timeout,
+            request_timeout=config.request_timeout_ms / 1000,
+            wait_timeout=config.instance_id_wait,
+            rack=config.client_rack,
+            backoff=self._backoff,
+        )
+        return ConsumerMember(settings, self.subscription.names, self.subscription.server_pattern)
+
+    def _backoff(self, attempt: int) -> float:
+        config = self.config
+        return delay(attempt, config.retry_backoff_ms, config.retry_backoff_max_ms, self.runtime.random)
+
+    def resume(self, store: StateStore, kept: str | None) -> None:
+        """Before the start: keep the member id here, and go on under the one that was kept, if any was."""
+        self._store = store
+        self.membership = self._membership(kept)
 
     # ── state ──
 
@@ -204,6 +258,11 @@ class Client:
         if self.membership is not None and not self.manual:
             return self.membership.membership
         return Membership(self.config.group_id or "")
+
+    def _member(self) -> Membership | None:
+        """Who asks for committed offsets: of consumer groups, members do so under their epoch (KIP-848)."""
+        who = self.identity()
+        return who if self.config.server_side and who.member_id and who.epoch > 0 else None
 
     @property
     def started(self) -> bool:
@@ -297,6 +356,7 @@ class Client:
         """End with this error: it is raised from every pending and later call. The first one counts."""
         if self.fatal is None:
             self.fatal = error
+            self.events.failed(error)
             self._last_words()
 
     def _last_words(self) -> None:
@@ -316,6 +376,7 @@ class Client:
             ended: called when nothing of the consumer runs any more.
         """
         self.check_startable()
+        self.events.starting()
         self._scope = anyio.CancelScope()
         identity = f"{self.config.group_id or '-'}/{self.config.group_instance_id or '-'}"
         self._supervisor = asyncio.create_task(self._supervise(ended), name=f"kafkastatic:{identity}")
@@ -328,7 +389,7 @@ class Client:
             await self._abort()
             raise
         if self.fatal is None and not self._ready.is_set():
-            self.fatal = self._why_not_ready(limit)
+            self.fail(self._why_not_ready(limit))
         if self.fatal is not None:
             await self._abort()
             self.raise_fatal()
@@ -356,9 +417,11 @@ class Client:
         """Close in order within `timeout` seconds, else at once. Returns when nothing is left."""
         if self._supervisor is None:
             self.closing = True
+            self.events.closed()
             return
         if not self.closing:
             self.closing, self._leave = True, leave
+            self.events.closing()
             self.consumption.stop()
             self.assignment.close()
             self._last_words()
@@ -396,6 +459,7 @@ class Client:
     def stop(self) -> None:
         """End the hand-out after the record in hand."""
         self.consumption.stop()
+        self.events.stopped()
         self.hand_out.arrived()
 
     # ── the supervisor ──
@@ -415,6 +479,7 @@ class Client:
         finally:
             self._ready.set()
             self._last_words()
+            self.events.closed()
             try:
                 with anyio.CancelScope(shield=True, deadline=self.runtime.now() + ABORT_TIMEOUT):
                     await self.pool.aclose()
@@ -431,9 +496,9 @@ class Client:
             tasks.start_soon(self.starts.run, name="kafkastatic:starts")
             tasks.start_soon(self.truncation.run, name="kafkastatic:truncation")
             if self.membership is not None:
-                tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")
                 tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
+                tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")  # its thread while the join is away
                 tasks.start_soon(self.polls.run, name="kafkastatic:poll-interval")
                 if self.config.enable_auto_commit:
                     tasks.start_soon(self._auto_commit, name="kafkastatic:auto-commit")
@@ -441,6 +506,8 @@ class Client:
                 self.subscription.alone = not self.manual
                 self.subscription.look()
             self._tasks = tasks
+            if self.membership is None or self.manual:
+                self.events.alone()
             if self.fatal is None:
                 self._ready.set()
                 await self._close_wanted.wait()
@@ -501,6 +568,8 @@ class Client:
         self.positions.add(wanted - before)
         self.metadata.track({tp.topic for tp in wanted}, ASSIGNED)
         self.subscription.alone = False
+        if self._ready.is_set():
+            self.events.alone()
         for tp in wanted & self._parted.keys():
             self.positions[tp].go_on(self._parted.pop(tp))  # its commit may still be under way
         self._parted.update(consumed)
@@ -534,11 +603,16 @@ class Client:
 
     def _subscribed(self, names: frozenset[str]) -> None:
         if self.membership is not None:
-            self.membership.feed(m.SubscriptionChanged(names))
+            self.membership.feed(m.SubscriptionChanged(names, self.subscription.server_pattern))
 
     def _rejected(self, code: int, who: Membership) -> None:
         if self.membership is not None and not self.manual:
             self.membership.feed(m.CommitRejected(code, who))
+
+    async def _judged(self) -> None:
+        """Wait until the member knows what the coordinator thinks of it by now."""
+        if self.membership is not None and not self.manual:
+            await self.membership.answered()
 
     def _login_refused(self, error: AuthenticationError) -> None:
         """Whoever meets it first, the consumer ends: a member by way of its on_partitions_lost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import anyio
@@ -26,6 +26,7 @@ Offsets = Mapping[TopicPartition, OffsetAndMetadata]
 
 _REMEDIES = {
     codes.REBALANCE_IN_PROGRESS: "The group is rebalancing: commit again once partitions are assigned.",
+    codes.STALE_MEMBER_EPOCH: "Commit again, if the partitions are still assigned.",
 }
 _LEFT_BEHIND = "The group went on without this member; its partitions start again at the last commit."
 _NO_MEMBER = "Other consumers are members of this group: give assigned partitions a group_id of their own."
@@ -55,6 +56,7 @@ class CommitDriver:
         identity: the membership to stamp on a commit.
         rejected: told the error code, and the identity that it judges, when the coordinator does not take the
             member for what it says it is.
+        judged: ends when the member knows what the coordinator thinks of it, after `rejected`.
         outdated: told when the coordinator does not know a topic by its id any more.
     """
 
@@ -68,6 +70,7 @@ class CommitDriver:
         *,
         identity: Callable[[], Membership],
         rejected: Callable[[int, Membership], None],
+        judged: Callable[[], Awaitable[None]],
         outdated: Callable[[], None],
     ) -> None:
         self.last_error: KafkaError | None = None
@@ -78,6 +81,7 @@ class CommitDriver:
         self._log = log
         self._identity = identity
         self._rejected = rejected
+        self._judged = judged
         self._outdated = outdated
         self._lock = anyio.Lock()  # none may overtake a later one
 
@@ -136,10 +140,13 @@ class CommitDriver:
         ids = {tp[0]: state.topic_id for tp, state in states.items() if state is not None}
         return Claim(self._identity(), states, jumps, None if NO_TOPIC_ID in ids.values() else ids)
 
-    def _check(self, offsets: Offsets, claim: Claim) -> None:
-        """The broker would take a commit for any partition, and an old offset under a new identity."""
-        positions, now = self._consumption.positions, self._identity()
-        same = (now.member_id, now.epoch) == (claim.who.member_id, claim.who.epoch)
+    def _check(self, offsets: Offsets, claim: Claim) -> Claim:
+        """The broker would take a commit for any partition, and an old offset under a new identity.
+
+        Returns:
+            The claim, under the present epoch: partitions may be kept while the group goes on to the next one.
+        """
+        positions, who = self._consumption.positions, self._identity()
         deleted = [tp for tp, state in claim.states.items() if state is not None and state.gone]
         if deleted:
             raise CommitFailedError(
@@ -147,7 +154,7 @@ class CommitDriver:
                 group=self._config.group_id,
                 offsets={tp: offsets[tp].offset for tp in deleted},
             )
-        gone = [tp for tp, state in claim.states.items() if state is None or positions.get(tp) is not state or not same]
+        gone = [tp for tp, state in claim.states.items() if state is None or positions.get(tp) is not state]
         if gone:
             raise CommitFailedError(
                 f"{', '.join(f'{topic}-{partition}' for topic, partition in gone)} not assigned to this consumer"
@@ -156,20 +163,34 @@ class CommitDriver:
                 offsets={tp: offsets[tp].offset for tp in gone},
                 remedy="Commit before the partitions are revoked; their next owner starts at the last commit.",
             )
+        if who.member_id and who.epoch < 0:
+            raise CommitFailedError(
+                "This consumer is not in its group now.",
+                group=self._config.group_id,
+                offsets={tp: offset.offset for tp, offset in offsets.items()},
+                remedy=_LEFT_BEHIND,
+            )
+        return claim._replace(who=who)
 
     async def _commit(self, offsets: Offsets, claim: Claim) -> None:
         config = self._config
         assert self._coordinator is not None
         backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self._runtime.random)
+        renewed = False
         while True:
-            self._check(offsets, claim)
+            claim = self._check(offsets, claim)
             outcome = await self._try(offsets, claim)
             self._note(offsets, outcome, claim)
             if outcome.verdict is Verdict.DONE:
                 return
-            if outcome.verdict is Verdict.REJECTED:
+            if outcome.verdict in (Verdict.REJECTED, Verdict.STALE):
                 self._rejected(outcome.code, claim.who)
-            if outcome.verdict in (Verdict.REJECTED, Verdict.REFUSED):
+            if outcome.verdict is Verdict.STALE and not renewed:
+                renewed = True
+                await self._judged()
+                if self._identity().epoch != claim.who.epoch:
+                    continue
+            if outcome.verdict in (Verdict.REJECTED, Verdict.STALE, Verdict.REFUSED):
                 raise self._refusal(outcome, offsets, claim.who)
             if outcome.verdict is Verdict.MOVED:
                 self._coordinator.forget()
@@ -216,7 +237,7 @@ class CommitDriver:
             epoch=who.epoch,
         )
         remedy = None
-        if outcome.verdict is Verdict.REJECTED:
+        if outcome.verdict in (Verdict.REJECTED, Verdict.STALE):
             remedy = _REMEDIES.get(outcome.code, _LEFT_BEHIND if who.member_id else _NO_MEMBER)
         error = CommitFailedError(
             f"The coordinator refused the commit with {cause.name}.",

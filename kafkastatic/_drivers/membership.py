@@ -19,21 +19,20 @@ from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import GROUP, MetadataDriver
+from kafkastatic._drivers.owner import owner_of
 from kafkastatic._group import member as m
 from kafkastatic._net.pool import Role
-from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.messages.describe_groups import DescribeGroupsRequest
 from kafkastatic._runtime import Runtime
-from kafkastatic.errors import FencedInstanceIdError, KafkaError
-from kafkastatic.types import Membership
+from kafkastatic.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, UnreleasedInstanceIdError
+from kafkastatic.types import Membership, StateStore
 
 _JOIN_APIS = frozenset({"JoinGroup", "SyncGroup"})
 
 _TROUBLE = frozenset({"coordinator_lost", "failed", "fenced", "lost", "poll_expired", "session_timeout_passed"})
 """Reports of which somebody who watches for warnings should hear."""
 
-OWNER_TIMEOUT = 2.0
-"""Seconds for finding out who holds our instance id now."""
+SAVE_TIMEOUT = 30.0
+"""Seconds for making the member id durable."""
 
 CALLBACK_TIMEOUT = 30.0
 """Seconds that a failing consumer waits for a running callback."""
@@ -47,6 +46,10 @@ class MembershipDriver:
         joined: set while in the group with its callbacks done; set at the end too.
         ended: set when the membership has ended, in order or not.
         failing: the membership has ended with an error, which is reported once on_partitions_lost is done.
+
+    Args:
+        store: where the member id is made durable, for a member that asks for it.
+        server_side: the group is one of the consumer protocol (KIP-848).
     """
 
     def __init__(
@@ -59,6 +62,9 @@ class MembershipDriver:
         log: EventLog,
         *,
         failed: Callable[[BaseException], None],
+        saw: Callable[[m.Event, list[m.Action], m.Member, float], None],
+        store: StateStore | None = None,
+        server_side: bool = False,
     ) -> None:
         self.located = anyio.Event()
         self.joined = anyio.Event()
@@ -70,11 +76,16 @@ class MembershipDriver:
         self._runtime = runtime
         self._log = log
         self._failed = failed
+        self._store = store
+        self._server_side = server_side
+        self._waiting: dict[int, anyio.Event] = {}  # for the answer to each request
+        self._saw = saw
         self._inbox: deque[m.Event] = deque()
         self._arrived = anyio.Event()
         self._handled = anyio.Event()
         self._callbacks = anyio.Lock()  # the application's callbacks run one at a time, in order
         self._joining: anyio.CancelScope | None = None
+        self._resolving: anyio.CancelScope | None = None
         self.failing = False
         self._over = False
         self._forgotten = False
@@ -100,6 +111,13 @@ class MembershipDriver:
         """Wait until the machine has seen all that was fed to it."""
         await self._handled.wait()
 
+    async def answered(self) -> None:
+        """Wait until the coordinator has answered whatever was sent to it by now, upon what was fed too."""
+        await self.handled()
+        for event in list(self._waiting.values()):
+            await event.wait()
+        await self.handled()
+
     async def run(self) -> None:
         """Run until the membership has ended."""
         self._metadata.watch(lambda snapshot: self.feed(m.MetadataChanged(snapshot)))
@@ -108,8 +126,10 @@ class MembershipDriver:
         try:
             async with anyio.create_task_group() as tasks:
                 while not self._over:
-                    event = await self._next()
-                    for action in self._member.handle(event, self._runtime.now()):
+                    event, now = await self._next(), self._runtime.now()
+                    actions = self._member.handle(event, now)
+                    self._saw(event, actions, self._member, now)
+                    for action in actions:
                         self._carry_out(action, tasks)
                     if isinstance(event, m.CoordinatorFound) and not self.failing:
                         self.located.set()
@@ -120,6 +140,8 @@ class MembershipDriver:
             self.joined.set()
             self.ended.set()
             self._handled.set()
+            for event in self._waiting.values():
+                event.set()
 
     async def _next(self) -> m.Event:
         """The next event, or the deadline."""
@@ -138,6 +160,7 @@ class MembershipDriver:
     def _carry_out(self, action: m.Action, tasks: TaskGroup) -> None:
         match action:
             case m.Send():
+                self._waiting[action.key] = anyio.Event()
                 tasks.start_soon(self._send, action, name=f"kafkastatic:{action.request.NAME}")
             case m.FindCoordinator():
                 tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
@@ -152,8 +175,10 @@ class MembershipDriver:
             case m.Lose():
                 self._assignment.drop(action.partitions)
                 tasks.start_soon(self._lose, action, name="kafkastatic:on_partitions_lost")
-            case m.Save() | m.ResolveTopics():
-                raise NotImplementedError(action)
+            case m.Save():
+                tasks.start_soon(self._save, action.member_id, name="kafkastatic:save")
+            case m.ResolveTopics():
+                self._resolve(action.topic_ids, tasks)
             case m.Report():
                 tell = self._log.warning if action.event in _TROUBLE else self._log.info
                 tell(action.event, **action.fields)
@@ -170,6 +195,8 @@ class MembershipDriver:
         joins = action.request.NAME in _JOIN_APIS
         if action.request.NAME == "JoinGroup":
             self._metadata.track((), GROUP)  # whoever leads next is told what to watch
+            if self.membership.assignment:  # a cooperative rebalance, before which nothing was revoked
+                self._metadata.renew_all()
         if joins and self._joining is not None:
             # An earlier one that the machine has given up may be parked: whatever it says is of no account.
             self._joining.cancel()
@@ -185,6 +212,7 @@ class MembershipDriver:
             else:
                 self.feed(m.Answered(action.key, answer))
             finally:
+                self._waiting.pop(action.key).set()
                 if self._joining is scope:
                     self._joining = None
 
@@ -200,6 +228,29 @@ class MembershipDriver:
             self._forgotten = False  # that was before
             self.feed(m.CoordinatorFound(versions))
 
+    async def _save(self, member_id: str) -> None:
+        assert self._store is not None
+        error: Exception | None = None
+        try:
+            with anyio.fail_after(SAVE_TIMEOUT):
+                await self._runtime.run_in_thread(self._store.save, member_id)
+        except TimeoutError:
+            error = KafkaTimeoutError(f"The member id could not be made durable within {SAVE_TIMEOUT:.3g} s.")
+        except KafkaError as refused:
+            error = refused
+        self.feed(m.Saved(error))
+
+    def _resolve(self, topic_ids: frozenset[bytes], tasks: TaskGroup) -> None:
+        """Only what was asked for last is looked for."""
+        if self._resolving is not None:
+            self._resolving.cancel()
+        self._resolving = anyio.CancelScope()
+        tasks.start_soon(self._look_for, topic_ids, self._resolving, name="kafkastatic:topic-ids")
+
+    async def _look_for(self, topic_ids: frozenset[bytes], scope: anyio.CancelScope) -> None:
+        with scope:
+            await self._metadata.find(topic_ids)
+
     # ── callbacks ──
 
     async def _assign(self, action: m.Assign) -> None:
@@ -209,7 +260,8 @@ class MembershipDriver:
         self.feed(m.AssignFinished(error))
 
     async def _revoke(self, action: m.Revoke) -> None:
-        self._no_longer_joined()
+        if action.partitions >= self.membership.assignment:
+            self._no_longer_joined()
         revoke = partial(self._assignment.revoke, action.partitions, action.deadline)
         self.feed(m.RevokeFinished(await self._outcome(revoke)))
 
@@ -242,31 +294,11 @@ class MembershipDriver:
             await anyio.lowlevel.checkpoint()  # the callback's task was started before this one
             async with self._callbacks:
                 pass
-        if isinstance(error, FencedInstanceIdError):
-            error.owner = await self._owner()
+        if isinstance(error, (FencedInstanceIdError, UnreleasedInstanceIdError)):
+            error.owner = await owner_of(self.membership, self._coordinator, server_side=self._server_side)
         self._over = True
         self._failed(error)
         tasks.cancel_scope.cancel()
-
-    async def _owner(self) -> str | None:
-        """Who holds our instance id now, as one DescribeGroups tells; `None` if it does not, in time.
-
-        Only the member id is sure to be the new holder's: a coordinator that replaces a static member keeps the
-        client id and the host of the process that joined under this instance id first (seen on 4.4).
-        """
-        who = self.membership
-        request = DescribeGroupsRequest(groups=[who.group])
-        try:
-            with anyio.fail_after(OWNER_TIMEOUT):
-                answer = await self._coordinator.request(request, Role.QUICK, timeout=OWNER_TIMEOUT)
-        except (KafkaError, TimeoutError):
-            return None
-        for group in answer.groups:
-            for other in group.members:
-                if group.error_code == codes.NONE and other.group_instance_id == who.instance_id:
-                    first = f"{other.client_id} at {other.client_host.lstrip('/')}"
-                    return f"member {other.member_id} (the id was first joined by {first})"
-        return None
 
 
 def _chained(error: Exception, cause: BaseException) -> Exception:

@@ -109,6 +109,20 @@ class MetadataDriver:
             self._log.warning("rebootstrapping", reason=why)
             self._pool.rebootstrap()
 
+    async def find(self, topic_ids: frozenset[bytes]) -> None:
+        """Find out the names of the topics with these ids, and return when the snapshot has all of them."""
+        backoff = self._backoff()
+        while unknown := topic_ids - {topic.topic_id for topic in self.snapshot.topics.values()}:
+            timeout = self._config.request_timeout_ms / 1000
+            try:
+                answer, _ = await self._pool.request_any(_cluster.request_by_id(unknown), timeout=timeout)
+            except KafkaError as error:
+                self._log.warning("metadata_refresh_failed", error=str(error))
+            else:
+                self.track(topic.name for topic in answer.topics if topic.name)
+                self.refresh_soon()  # where only the id is new
+            await anyio.sleep(backoff.next())
+
     def led_by(
         self, leaders: Mapping[TopicPartition, tuple[int, int]], brokers: Iterable[Broker]
     ) -> frozenset[TopicPartition]:

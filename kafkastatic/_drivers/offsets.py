@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import anyio
 
 from kafkastatic._drivers.coordinator import Coordinator
 from kafkastatic._drivers.metadata import MetadataDriver
 from kafkastatic._fetch.transactions import ISOLATION
-from kafkastatic._group import committed
+from kafkastatic._group import commits, committed
 from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool, Role
 from kafkastatic._protocol import error_codes as codes
@@ -25,7 +25,7 @@ from kafkastatic._protocol.messages.offset_fetch import OffsetFetchRequest
 from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import KafkaError
-from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, Membership, OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
 
 _CONSUMER = -1
 """`replica_id` of one who is no broker."""
@@ -63,6 +63,8 @@ class OffsetsDriver:
 
     Args:
         coordinator: `None` for a consumer without a group.
+        member: who asks for the group's offsets, in a group of the consumer protocol; `None` for nobody in particular.
+        rejected, judged: as `CommitDriver`'s.
     """
 
     def __init__(
@@ -72,12 +74,19 @@ class OffsetsDriver:
         metadata: MetadataDriver,
         coordinator: Coordinator | None,
         runtime: Runtime,
+        *,
+        member: Callable[[], Membership | None],
+        rejected: Callable[[int, Membership], None],
+        judged: Callable[[], Awaitable[None]],
     ) -> None:
         self._config = config
         self._pool = pool
         self._metadata = metadata
         self._coordinator = coordinator
         self._runtime = runtime
+        self._member = member
+        self._rejected = rejected
+        self._judged = judged
         self.last_error: KafkaError | None = None
 
     @property
@@ -117,12 +126,13 @@ class OffsetsDriver:
             return committed.Found(dict.fromkeys(partitions))
         backoff = self._backoff()
         while True:
+            member = self._member()
             try:
                 _, highest = (await self._coordinator.versions()).get(OffsetFetchRequest.API_KEY, (0, 0))
                 topic_ids = self._topic_ids(partitions) if highest >= committed.BY_ID else None
                 group, stable = self._config.group_id or "", highest >= committed.STABLE
-                request = committed.request(group, partitions, topic_ids, stable=stable)
-                cap = committed.ONE_GROUP if topic_ids is None else None
+                request = committed.request(group, partitions, topic_ids, member=member, stable=stable)
+                cap = None if topic_ids else committed.ONE_GROUP if member is None else committed.NAMES_ONLY
                 answer = await self._coordinator.request(request, Role.QUICK, timeout=self._timeout, cap=cap)
             except KafkaError as error:
                 if not error.retriable:
@@ -137,7 +147,10 @@ class OffsetsDriver:
                     self._metadata.refresh_soon()
                 return found
             self.last_error = error_for(failed, api="OffsetFetch", group=self._config.group_id)
-            if not is_retriable(failed):
+            if member is not None and failed in commits.IDENTITY | commits.EPOCH:
+                self._rejected(failed, member)  # the next heartbeat decides: under which epoch to ask, or not at all
+                await self._judged()
+            elif not is_retriable(failed):
                 raise self.last_error
             if failed in (codes.NOT_COORDINATOR, codes.COORDINATOR_NOT_AVAILABLE):
                 self._coordinator.forget()

@@ -46,7 +46,7 @@ class PollWatch:
         self.oldest: Callable[[], tuple[float, Record] | None] | None = None
         self._interval_ms = config.max_poll_interval_ms
         self._interval = config.max_poll_interval_ms / 1000
-        self._step = min(self._interval / SAMPLES, config.heartbeat_interval_ms / 1000)
+        self._step = min(self._interval / SAMPLES, config.heartbeat_interval)
         self._consumption = consumption
         self._runtime = runtime
         self._exempt = exempt

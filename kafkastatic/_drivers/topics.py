@@ -13,6 +13,7 @@ from kafkastatic._fetch import topics as fate
 from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.positions import PartitionState
 from kafkastatic.config import ConsumerConfig
+from kafkastatic.errors import ConfigError
 from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, TopicPartition
 
 
@@ -25,7 +26,8 @@ class TopicsDriver:
         alone: without a group and not by hand: all partitions of the topics are ours.
 
     Args:
-        subscribed: told when other topics match the pattern.
+        server_side: the group's coordinator matches the pattern too, and assigns by what it finds (KIP-848).
+        subscribed: told when something else is subscribed to, or other topics match the pattern.
         forget: drops partitions that vanished, where no group does it.
         moved: told when positions were added, dropped or begun again.
     """
@@ -38,6 +40,7 @@ class TopicsDriver:
         log: EventLog,
         names: frozenset[str],
         *,
+        server_side: bool,
         subscribed: Callable[[frozenset[str]], None],
         forget: Callable[[frozenset[TopicPartition]], None],
         moved: Callable[[], None],
@@ -45,6 +48,7 @@ class TopicsDriver:
         self.names = names
         self.pattern: re.Pattern[str] | None = None
         self.alone = False
+        self._server_side = server_side
         self._internal = not config.exclude_internal_topics
         self._metadata = metadata
         self._consumption = consumption
@@ -63,15 +67,30 @@ class TopicsDriver:
         """Whether anything is subscribed to, be it that nothing matches yet."""
         return bool(self.names) or self.pattern is not None
 
+    @property
+    def server_pattern(self) -> str | None:
+        """The pattern as the coordinator is told it, where it is."""
+        return for_brokers(self.pattern) if self.pattern is not None and self._server_side else None
+
     def subscribe(self, names: frozenset[str], pattern: re.Pattern[str] | None) -> None:
-        """Subscribe to these topics, or to those that will turn out to match; not both."""
+        """Subscribe to these topics, or to those that will turn out to match; not both.
+
+        Raises:
+            ConfigError: if the coordinator is to match the pattern, and it has a flag that brokers do not know.
+        """
+        if pattern is not None and self._server_side:
+            for_brokers(pattern)
         self.pattern = pattern
         self._present.clear()
         self._metadata.track(names, SUBSCRIPTION)
         self._metadata.track_all(pattern is not None)
         if pattern is None:
             self.names = names
-        elif self._metadata.knows_all:
+            self._subscribed(names)
+            return
+        if self._server_side:
+            self._subscribed(frozenset())  # it matches for itself, whatever we know
+        if self._metadata.knows_all:
             self._match(pattern, self._metadata.snapshot)
 
     def look(self) -> None:
@@ -138,3 +157,22 @@ class TopicsDriver:
             positions.put_back(self._left.pop(tp))
         positions.add(new)
         return bool(new)
+
+
+_FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+"""The flags that mean the same to brokers, whose regular expressions are RE2's."""
+
+
+def for_brokers(pattern: re.Pattern[str]) -> str:
+    """A pattern as a broker takes it (KIP-848).
+
+    Raises:
+        ConfigError: if it was compiled with a flag that brokers do not know.
+    """
+    if pattern.flags & re.VERBOSE:
+        raise ConfigError(
+            f"The pattern {pattern.pattern!r} is a verbose one, which brokers do not understand.",
+            remedy="Write it without re.VERBOSE, or use group_protocol='classic', where this side matches.",
+        )
+    flags = "".join(letter for flag, letter in _FLAGS.items() if pattern.flags & flag)
+    return f"(?{flags}){pattern.pattern}" if flags else pattern.pattern

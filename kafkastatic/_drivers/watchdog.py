@@ -47,6 +47,10 @@ class Pulse:
         """The loop was asked for a sign of life."""
         self._asked, self._told = now, False
 
+    def silent(self, now: float) -> float:
+        """How long ago the loop was asked."""
+        return now - self._asked
+
     def patience(self, now: float) -> float | None:
         """How long to wait for the sign before the loop is overdue; `None` for as long as it takes: that was told."""
         return None if self._told else max(self._asked + self._limit - now, 0.0)
@@ -71,18 +75,29 @@ class Watchdog:
     """
 
     def __init__(self, config: ConsumerConfig, runtime: Runtime, log: EventLog) -> None:
-        self._limit = config.heartbeat_interval_ms / 2000
+        self._limit = config.heartbeat_interval / 2
         self._runtime = runtime
         self._log = log
         self._closed = threading.Event()
         self._sign = threading.Event()
+        self._pulse = Pulse(self._limit)
+        self._loop_thread: int | None = None
+
+    def silent(self) -> float:
+        """For how many seconds the loop has given no sign of life; 0 where it is not watched. From any thread."""
+        if self._loop_thread in (None, threading.get_ident()) or self._sign.is_set():
+            return 0.0
+        return self._pulse.silent(self._runtime.monotonic())
 
     async def run(self) -> None:
-        watch = partial(self._watch, asyncio.get_running_loop(), threading.get_ident())
+        self._pulse.ask(self._runtime.monotonic())
+        self._loop_thread = threading.get_ident()
+        watch = partial(self._watch, asyncio.get_running_loop(), self._loop_thread)
         join = self._runtime.start_thread(watch, "kafkastatic:watchdog")
         try:
             await anyio.sleep_forever()
         finally:
+            self._loop_thread = None
             self._closed.set()
             self._sign.set()
             join(_JOIN_TIMEOUT)
@@ -90,12 +105,12 @@ class Watchdog:
     # ── in the thread ──
 
     def _watch(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
-        pulse, now = Pulse(self._limit), self._runtime.monotonic
+        pulse, now = self._pulse, self._runtime.monotonic
         while True:
+            pulse.ask(now())
             self._sign.clear()
             if self._closed.is_set():
                 return
-            pulse.ask(now())
             try:
                 loop.call_soon_threadsafe(self._sign.set)
             except RuntimeError:  # the loop is closed

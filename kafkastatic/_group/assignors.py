@@ -1,69 +1,14 @@
-"""Partition assignors, run by the group's leader, and what an assignment must be.
-
-Kafka's `range` and `roundrobin` without racks: KIP-881 moves partitions towards members that say where they are only
-where the leader knows the racks of the brokers, and any member takes any leader's assignment.
-"""
+"""The partition assignors there are, what one may say of itself, and what an assignment must be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from kafkastatic._group.dealing import RangeAssignor, RoundRobinAssignor
+from kafkastatic._group.sticky import CooperativeStickyAssignor, StickyAssignor
 from kafkastatic.errors import ConfigError, InvalidAssignmentError
 from kafkastatic.types import Assignor, MemberSubscription, TopicPartition
-
-
-def in_order(members: Sequence[MemberSubscription]) -> list[MemberSubscription]:
-    """Members as Kafka's assignors sort them: by instance id where there is one, those first, then by member id.
-
-    A static member's member id changes at every restart; without this order a restart would reshuffle the
-    partitions at the next rebalance (KIP-345).
-    """
-    return sorted(members, key=lambda m: (m.instance_id is None, m.instance_id or "", m.member_id))
-
-
-class RangeAssignor:
-    """Kafka's `range`: topic by topic, contiguous runs of partitions, the first members get one more."""
-
-    name = "range"
-
-    def assign(
-        self, partitions: Mapping[str, int], members: Sequence[MemberSubscription]
-    ) -> dict[str, list[TopicPartition]]:
-        assignment: dict[str, list[TopicPartition]] = {member.member_id: [] for member in members}
-        for topic in sorted(partitions):
-            subscribed = [member for member in in_order(members) if topic in member.topics]
-            if not subscribed:
-                continue
-            each, extra = divmod(partitions[topic], len(subscribed))
-            start = 0
-            for index, member in enumerate(subscribed):
-                end = start + each + (1 if index < extra else 0)
-                assignment[member.member_id] += [TopicPartition(topic, p) for p in range(start, end)]
-                start = end
-        return assignment
-
-
-class RoundRobinAssignor:
-    """Kafka's `roundrobin`: all partitions of all topics dealt out in turn, passing over those who do not read it."""
-
-    name = "roundrobin"
-
-    def assign(
-        self, partitions: Mapping[str, int], members: Sequence[MemberSubscription]
-    ) -> dict[str, list[TopicPartition]]:
-        assignment: dict[str, list[TopicPartition]] = {member.member_id: [] for member in members}
-        reads = [(member.member_id, frozenset(member.topics)) for member in in_order(members)]
-        turn = 0
-        for topic in sorted(partitions):
-            if not any(topic in topics for _, topics in reads):
-                continue
-            for partition in range(partitions[topic]):
-                while topic not in reads[turn % len(reads)][1]:
-                    turn += 1
-                assignment[reads[turn % len(reads)][0]].append(TopicPartition(topic, partition))
-                turn += 1
-        return assignment
 
 
 def is_cooperative(assignor: Assignor) -> bool:
@@ -79,24 +24,33 @@ def user_data(
     return None if said is None else said(topics, owned, generation)
 
 
-_KNOWN: dict[str, type[RangeAssignor | RoundRobinAssignor]] = {
-    assignor.name: assignor for assignor in (RangeAssignor, RoundRobinAssignor)
+_KNOWN: dict[str, Callable[[], Assignor]] = {
+    assignor.name: assignor
+    for assignor in (RangeAssignor, RoundRobinAssignor, StickyAssignor, CooperativeStickyAssignor)
 }
 
 
 def checked(
-    name: str, outcome: object, partitions: Mapping[str, int], members: Sequence[MemberSubscription]
+    name: str,
+    outcome: object,
+    partitions: Mapping[str, int],
+    members: Sequence[MemberSubscription],
+    *,
+    cooperative: bool = False,
 ) -> dict[str, list[TopicPartition]]:
     """An assignor's outcome, if the group can live by it. Whom it leaves out gets nothing.
 
     Raises:
         InvalidAssignmentError: if it is no mapping of member ids to partitions, or assigns a partition that does not
-            exist, or twice, or to a member that is unknown or did not subscribe to its topic.
+            exist, or twice, or to a member that is unknown or did not subscribe to its topic; in a cooperative
+            rebalance also if it assigns one that another member still owns (KIP-429).
     """
     if not isinstance(outcome, Mapping):
         raise InvalidAssignmentError(name, f"it returned {outcome!r}, no mapping of member ids to partitions")
     topics = {member.member_id: frozenset(member.topics) for member in members}
     assignment: dict[str, list[TopicPartition]] = {member_id: [] for member_id in topics}
+    holder = {tp: member.member_id for member in members if cooperative for tp in member.owned}
+    holds = {member.member_id: frozenset(member.owned) for member in members}
     owner: dict[TopicPartition, str] = {}
     for member_id, share in cast("Mapping[Any, Any]", outcome).items():
         if member_id not in topics:
@@ -109,6 +63,8 @@ def checked(
                 offence = f"which {owner[tp]} has already"
             elif tp.topic not in topics[member_id]:
                 offence = "whose topic that member did not subscribe to"
+            elif tp in holder and tp not in holds[member_id]:
+                offence = f"which {holder[tp]} has to give up first: in this generation it is nobody's"
             if offence:
                 text = f"it assigns {tp} to {member_id}, {offence}"
                 raise InvalidAssignmentError(name, text, member_id=member_id, topic=tp.topic, partition=tp.partition)

@@ -68,6 +68,11 @@ class ClassicMember(Owning):
         """Whether this member balances the group in the present generation."""
         return self._lead is not None
 
+    @property
+    def settled(self) -> bool:
+        """In the group, with no join, callback or change of the assignment under way."""
+        return self.state is State.STABLE
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event and return what to do. After FAILED and STOPPED there is nothing to do any more."""
         if self.state in OVER:

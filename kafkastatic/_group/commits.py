@@ -26,10 +26,15 @@ IDENTITY = frozenset(
 """Codes that judge the member, not the offsets."""
 
 
+EPOCH = frozenset({codes.STALE_MEMBER_EPOCH})
+"""Codes that judge the epoch: another member epoch of the same member would do (KIP-848)."""
+
+
 class Verdict(enum.Enum):
     DONE = "done"
     RETRY = "retry"  # the same request may succeed after a backoff
     MOVED = "moved"  # so it may, at another coordinator
+    STALE = "stale"  # so they may, under the epoch that the next heartbeat brings
     REJECTED = "rejected"  # the member is not, or not now, what the coordinator knows
     REFUSED = "refused"  # these offsets will never be accepted
 
@@ -91,6 +96,7 @@ def classify(answer: OffsetCommitResponse, topic_ids: Mapping[str, bytes] | None
         return Outcome(Verdict.DONE)
     ranked = (
         (Verdict.REJECTED, found & IDENTITY),
+        (Verdict.STALE, found & EPOCH),
         (Verdict.MOVED, found & {codes.NOT_COORDINATOR, codes.COORDINATOR_NOT_AVAILABLE}),
         (Verdict.REFUSED, {code for code in found if not is_retriable(code)}),
         (Verdict.REFUSED, found & {codes.UNKNOWN_TOPIC_OR_PARTITION}),

@@ -16,10 +16,13 @@ from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchResponse,
 )
 from kafkastatic.errors import KafkaError
-from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, Membership, OffsetAndMetadata, TopicPartition
 
 ONE_GROUP = 7
 """The last version that asks for one group only."""
+
+NAMES_ONLY = 9
+"""The last version that names topics, and the first one that a member of a consumer group can ask under its epoch."""
 
 BY_ID = 10
 """The first version that takes topic ids. Such an answer never holds a commit to an earlier topic of the same name,
@@ -49,25 +52,36 @@ class Found(NamedTuple):
 
 
 def request(
-    group: str, partitions: Collection[TopicPartition], topic_ids: Mapping[str, bytes] | None, *, stable: bool = False
+    group: str,
+    partitions: Collection[TopicPartition],
+    topic_ids: Mapping[str, bytes] | None,
+    *,
+    member: Membership | None = None,
+    stable: bool = False,
 ) -> OffsetFetchRequest:
     """Ask for the committed offsets of some partitions, by topic id where the ids of all topics are given.
 
     Args:
+        member: who asks, in a group of the consumer protocol (KIP-848): one that was fenced is refused. Others have to
+            ask as nobody.
         stable: answer with UNSTABLE_OFFSET_COMMIT while a transaction that commits offsets of them is open (KIP-447):
             whoever takes a partition over from a transactional application would read its records twice.
     """
     topics: dict[str, list[int]] = {}
     for topic, index in partitions:
         topics.setdefault(topic, []).append(index)
-    if topic_ids is None:
+    if topic_ids is None and member is None:
         named = [OffsetFetchRequestTopic(name=name, partition_indexes=found) for name, found in topics.items()]
         return OffsetFetchRequest(group_id=group, topics=named, require_stable=stable)
+    ids = topic_ids or {}
     both = [
-        OffsetFetchRequestTopics(name=name, topic_id=topic_ids[name], partition_indexes=found)
+        OffsetFetchRequestTopics(name=name, topic_id=ids.get(name, NO_TOPIC_ID), partition_indexes=found)
         for name, found in topics.items()
     ]
-    groups = [OffsetFetchRequestGroup(group_id=group, topics=both)]
+    asked = OffsetFetchRequestGroup(group_id=group, topics=both)
+    if member is not None:
+        asked.member_id, asked.member_epoch = member.member_id, member.epoch
+    groups = [asked]
     return OffsetFetchRequest(groups=groups, require_stable=stable)
 
 

@@ -24,14 +24,14 @@ from kafkastatic._group.member import (
 )
 from kafkastatic._group.settings import Settings, too_old
 from kafkastatic._group.standing import Standing
-from kafkastatic._group.states import IN_GROUP, State
+from kafkastatic._group.states import IN_GROUP, TABLE, State
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.consumer_protocol import decode_assignment
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._protocol.messages.join_group import JoinGroupResponse
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from kafkastatic.errors import KafkaError
-from kafkastatic.types import ClusterSnapshot
+from kafkastatic.types import ClusterSnapshot, Membership
 
 JOIN_GRACE = 5.0
 """Seconds that a JoinGroup may take beyond the rebalance timeout."""
@@ -43,11 +43,13 @@ BY_PREDECESSOR = frozenset({codes.GROUP_MAX_SIZE_REACHED, codes.INCONSISTENT_GRO
 """What a static member may be refused with because of what its predecessor left behind, until that has expired."""
 
 
-class Joining(Standing):
+class Joining(Standing[State]):
     """A member until it has its assignment."""
 
     def __init__(self, settings: Settings, topics: frozenset[str]) -> None:
-        super().__init__(settings)
+        who = Membership(settings.group, settings.instance_id)
+        super().__init__(who, settings.backoff, TABLE, first=State.IDLE, failed=State.FAILED)
+        self._settings = settings
         self._topics = topics
         self._cooperative = all(is_cooperative(assignor) for assignor in settings.assignors)
         self._snapshot = ClusterSnapshot()
@@ -176,7 +178,7 @@ class Joining(Standing):
         first = self._release_until is None
         until = self._release_until = now + patience if self._release_until is None else self._release_until
         if now >= until:
-            return self._fail_code(code, "JoinGroup", f"still so after instance_release_timeout_ms, {patience:g} s")
+            return self._fail_code(code, "JoinGroup", f"still so after instance_id_wait_ms, {patience:g} s")
         self._move("not now")
         self._retry_at = min(now + self._backoff(), until)
         fields = {"error": error_for(code).name, "timeout_s": patience}

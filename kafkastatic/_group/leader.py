@@ -9,8 +9,7 @@ from kafkastatic._group.requests import subscription
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._protocol.messages.join_group import JoinGroupResponseMember
-from kafkastatic.errors import InvalidAssignmentError
-from kafkastatic.types import Assignor, ClusterSnapshot, MemberSubscription, TopicPartition
+from kafkastatic.types import Assignor, ClusterSnapshot, TopicPartition
 
 COMPLETE = frozenset({"range", "roundrobin", "sticky", "cooperative-sticky"})
 """The names of Kafka's assignors, which give every partition of every topic that is subscribed to an owner. One of an
@@ -53,10 +52,8 @@ class Leadership:
         self._balanced = self._counts(snapshot)
         existing = {topic: count for topic, count in self._balanced.items() if count}
         outcome = self._assignor.assign(dict(existing), list(self._members))
-        assignment = checked(self._assignor.name, outcome, existing, self._members)
-        if is_cooperative(self._assignor) and self._assignor.name not in COMPLETE:
-            refuse_early_handover(self._assignor.name, assignment, self._members)
-        return assignment
+        cooperative = is_cooperative(self._assignor)
+        return checked(self._assignor.name, outcome, existing, self._members, cooperative=cooperative)
 
     def accept(self, snapshot: ClusterSnapshot) -> None:
         """Take the standing assignment as made for the topics as they are now (KIP-814)."""
@@ -73,25 +70,6 @@ class Leadership:
 
     def _counts(self, snapshot: ClusterSnapshot) -> dict[str, int]:
         return _counts(self.topics, snapshot)
-
-
-def refuse_early_handover(
-    name: str, assignment: Mapping[str, Sequence[TopicPartition]], members: Sequence[MemberSubscription]
-) -> None:
-    """A partition that a member of the newest generation holds on to has to be given up before it gets a new owner: its
-    owner goes on with it until it has seen the assignment (KIP-429). Kafka's own assignor sees to that itself.
-
-    Raises:
-        InvalidAssignmentError: if the new owner does not wait.
-    """
-    newest = max((member.generation for member in members), default=-1)
-    owners = {tp: member.member_id for member in members if member.generation == newest for tp in member.owned}
-    for member_id, share in assignment.items():
-        for tp in share:
-            owner = owners.get(tp, member_id)
-            if owner != member_id:
-                text = f"it assigns {tp} to {member_id} while {owner} owns it, which has to give it up first"
-                raise InvalidAssignmentError(name, text, member_id=member_id, topic=tp.topic, partition=tp.partition)
 
 
 def misfits(assigned: Mapping[str, Set[int]], topics: Iterable[str], snapshot: ClusterSnapshot) -> list[str]:

@@ -204,7 +204,11 @@ class ResolveTopics(Value):
 
 
 class Report(Value):
-    """Tell whoever watches what happened: an event name and its fields."""
+    """Tell whoever watches what happened: an event name and its fields.
+
+    The public events and the health (`journal.py`) are made of these. `coordinator_lost` and `session_timeout_passed`
+    put a membership in doubt, until `membership_confirmed` or whatever else decides about it.
+    """
 
     event: str
     fields: Mapping[str, object] = MappingProxyType({})
@@ -229,6 +233,11 @@ class Member(Protocol):
     @property
     def membership(self) -> Membership:
         """The identity to stamp on requests now."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """In the group, with no join, callback or change of the assignment under way."""
         ...
 
     def handle(self, event: Event, now: float) -> list[Action]:

@@ -72,16 +72,18 @@ class Owning(Joining):
     def _proof_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
         if response.error_code == codes.REBALANCE_IN_PROGRESS:
             return []  # 3.9 answers so while it loads, too; of a rebalance the next heartbeat tells
-        report = [Report("membership_confirmed", self._who())] if response.error_code == codes.NONE else []
-        return [*report, *self._judged(response.error_code, "SyncGroup", now)]
+        return self._judged(response.error_code, "SyncGroup", now)
 
     def _judged(self, code: int, api: str, now: float) -> list[Action]:
         """What the coordinator thinks of us while we are in the group."""
+        doubted = self._unproven or self._session_until is None
         if code in (codes.NONE, codes.REBALANCE_IN_PROGRESS):
             self._attempt = 0
             self._unproven = False
             self._session_until = now + self._settings.session_timeout
-        if code in (codes.NONE, codes.COORDINATOR_LOAD_IN_PROGRESS):
+        if code == codes.NONE:
+            return [Report("membership_confirmed", self._who())] if doubted else []
+        if code == codes.COORDINATOR_LOAD_IN_PROGRESS:
             return []
         if code == codes.REBALANCE_IN_PROGRESS:
             return self._rebalance("group is rebalancing", now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
 from kafkastatic._protocol.messages.join_group import JoinGroupRequest
 from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest
@@ -90,3 +91,20 @@ def too_old(versions: Mapping[int, tuple[int, int]], settings: Settings) -> Unsu
                 remedy="Use brokers of Kafka 2.4 or newer, or leave group_instance_id out.",
             )
     return None
+
+
+def lacks_kip848(versions: Mapping[int, tuple[int, int]], settings: ConsumerSettings) -> UnsupportedVersionError | None:
+    """Why a broker with these API versions has no KIP-848 groups, if it has none.
+
+    One that has the API may refuse to use it all the same, in answer to a heartbeat.
+    """
+    if ConsumerGroupHeartbeatRequest.API_KEY in versions:
+        return None
+    return UnsupportedVersionError(
+        api=ConsumerGroupHeartbeatRequest.NAME,
+        detail="the broker does not offer it",
+        group=settings.group,
+        instance_id=settings.instance_id,
+        remedy="Use brokers of Kafka 4.0 or newer whose group.coordinator.rebalance.protocols names consumer,"
+        " or group_protocol='classic'.",
+    )

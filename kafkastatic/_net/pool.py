@@ -206,16 +206,9 @@ class Pool:
 
     async def _request(self, node: Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
         deadline = self._runtime.now() + timeout
-        what = f"No connection to {node.address}"
-        try:
-            with anyio.fail_after(timeout):
-                connection = await self._connection(node, role)
-                what = f"{node.address} throttles this client: nothing could be sent"
-                while (pause := connection.throttled_until - self._runtime.now()) > 0:
-                    await anyio.sleep(pause)
-                    connection = await self._connection(node, role)  # its session may have ended meanwhile
-        except TimeoutError:
-            raise KafkaTimeoutError(f"{what} within {timeout:.3g} s.") from None
+        connection = self._open(node, role)
+        if connection is None or connection.throttled_until > self._runtime.now():
+            connection = await self._heard_connection(node, role, timeout)
         version = negotiate(type(request), node.versions or {}, cap)
         try:
             answer = await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
@@ -226,6 +219,20 @@ class Pool:
         node.served = True
         self._heed_throttle(node, role, connection, getattr(answer, "throttle_time_ms", 0))
         return answer
+
+    async def _heard_connection(self, node: Node, role: Role, timeout: float) -> Connection:
+        """A connection on which the broker listens. Raises `KafkaTimeoutError` if there is none in time."""
+        what = f"No connection to {node.address}"
+        try:
+            with anyio.fail_after(timeout):
+                connection = await self._connection(node, role)
+                what = f"{node.address} throttles this client: nothing could be sent"
+                while (pause := connection.throttled_until - self._runtime.now()) > 0:
+                    await anyio.sleep(pause)
+                    connection = await self._connection(node, role)  # its session may have ended meanwhile
+        except TimeoutError:
+            raise KafkaTimeoutError(f"{what} within {timeout:.3g} s.") from None
+        return connection
 
     def _heed_throttle(self, node: Node, role: Role, connection: Connection, throttle_ms: int) -> None:
         """Be silent on a connection for as long as its broker says; brokers before 2.0 have waited themselves."""
@@ -295,8 +302,8 @@ class Pool:
     # ── connections ──
 
     async def _connection(self, node: Node, role: Role) -> Connection:
-        connection = node.connections.get(role)
-        if connection is not None and connection.alive and not self._worn(connection):
+        connection = self._open(node, role)
+        if connection is not None:
             return connection
         lock, departures = node.locks.setdefault(role, anyio.Lock()), node.departures
         async with lock:
@@ -309,6 +316,10 @@ class Pool:
                 connection = await self._open_when_allowed(node)
                 node.connections[role] = connection
             return connection
+
+    def _open(self, node: Node, role: Role) -> Connection | None:
+        connection = node.connections.get(role)
+        return connection if connection is not None and connection.alive and not self._worn(connection) else None
 
     def _worn(self, connection: Connection) -> bool:
         """Whether the broker will soon refuse to serve it, and nobody waits for an answer on it."""

@@ -92,6 +92,8 @@ class Broker(Control):
         return Service(
             self._cluster,
             {
+                "ConsumerGroupDescribe": groups.consumer_group_describe,
+                "ConsumerGroupHeartbeat": groups.consumer_group_heartbeat,
                 "CreatePartitions": topics.create_partitions,
                 "CreateTopics": topics.create_topics,
                 "DeleteGroups": groups.delete_groups,

@@ -207,6 +207,13 @@ class Cluster:
     def has(self, name: str, partition: int) -> bool:
         return self.partition(name, partition) is not None
 
+    def partitions(self, name: str) -> int:
+        topic = self.topics.get(name)
+        return len(topic.partitions) if topic else 0
+
+    def names(self) -> Iterable[str]:
+        return self.topics
+
     # ── groups ──
 
     def coordinator(self, group_id: str) -> int:

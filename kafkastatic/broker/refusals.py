@@ -257,9 +257,8 @@ def _metadata(messages: Any, request: Any, version: int, code: int) -> Any:
 
 
 def _groups(messages: Any, request: Any, version: int, code: int) -> Any:
-    return messages.DescribeGroupsResponse(
-        groups=[messages.DescribedGroup(group_id=group, error_code=code) for group in request.groups]
-    )
+    groups = request.groups if request.NAME == "DescribeGroups" else request.group_ids
+    return request.RESPONSE(groups=[messages.DescribedGroup(group_id=group, error_code=code) for group in groups])
 
 
 def _deleted_groups(messages: Any, request: Any, version: int, code: int) -> Any:
@@ -300,6 +299,7 @@ _MAKERS: dict[str, Callable[[Any, Any, int, int], Any]] = {
     "FindCoordinator": _coordinator,
     "Metadata": _metadata,
     "DescribeGroups": _groups,
+    "ConsumerGroupDescribe": _groups,
     "DeleteGroups": _deleted_groups,
     "CreateTopics": _created,
     "CreatePartitions": _grown,

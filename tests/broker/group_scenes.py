@@ -36,19 +36,26 @@ RANGE = (("range", b"meta"),)
 
 
 class Topics:
-    """A catalog of a few topics with four partitions each."""
+    """A catalog of a few topics, with four partitions each unless `counts` says another number."""
 
-    def __init__(self, *names: str) -> None:
-        self.names = {name: bytes([number + 1] * 16) for number, name in enumerate(names)}
+    def __init__(self, *names: str, **counts: int) -> None:
+        self.ids = {name: bytes([number + 1] * 16) for number, name in enumerate((*names, *counts))}
+        self.counts = dict(counts)
 
     def topic_id(self, name: str) -> bytes | None:
-        return self.names.get(name)
+        return self.ids.get(name)
 
     def name(self, topic_id: bytes) -> str | None:
-        return next((name for name, known in self.names.items() if known == topic_id), None)
+        return next((name for name, known in self.ids.items() if known == topic_id), None)
+
+    def names(self) -> list[str]:
+        return list(self.ids)
 
     def has(self, name: str, partition: int) -> bool:
-        return name in self.names and 0 <= partition < 4
+        return 0 <= partition < self.partitions(name)
+
+    def partitions(self, name: str) -> int:
+        return self.counts.get(name, 4) if name in self.ids else 0
 
 
 class Scene:

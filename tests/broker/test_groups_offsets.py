@@ -352,7 +352,7 @@ def test_offsets_are_fetched_by_topic_ids() -> None:
     """From version 10 on: ids that nobody has come last, and topics that are gone are left out of the whole."""
     scene = Scene()
     scene.send("commit", committing(("orders", 1, 5), ("payments", 0, 6)), 9)
-    del scene.topics.names["payments"]
+    del scene.topics.ids["payments"]
     request = OffsetFetchRequest(
         groups=[
             OffsetFetchRequestGroup(

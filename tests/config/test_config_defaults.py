@@ -19,7 +19,8 @@ JAVA: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "java_defa
 
 OUR_OWN = {
     "drain_timeout_ms": "how long a revoke waits for the record in hand",
-    "instance_release_timeout_ms": "how long a static restart waits for its predecessor's session",
+    "instance_id_wait_ms": "how long a static restart waits for its predecessor's session",
+    "instance_state_file": "lets a process go on as the member that its predecessor was",
     "max_buffered_bytes": "bounds the memory of all partitions together",
     "max_decompressed_batch_bytes": "bounds what one hostile batch can become",
     "ssl_context": "stands for Kafka's ssl.* options",

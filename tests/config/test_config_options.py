@@ -104,6 +104,12 @@ def test_the_servers_have_to_be_named() -> None:
         ("auto_offset_reset", None, "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got None"),
         ("auto_offset_reset", [], "must be 'latest', 'earliest' or 'none', or 'by_duration:...', got []"),
         ("isolation_level", "committed", "must be 'read_uncommitted' or 'read_committed', got 'committed'"),
+        ("group_protocol", "Consumer", "must be 'classic' or 'consumer', got 'Consumer'"),
+        ("group_protocol", None, "must be 'classic' or 'consumer', got None"),
+        ("group_remote_assignor", 5, "must be a str, got 5"),
+        ("instance_state_file", 5, "must be the path of a file, got 5"),
+        ("instance_state_file", b"state", "must be the path of a file, got b'state'"),
+        ("instance_id_wait_ms", "1", "must be an int, got '1'"),
         ("isolation_level", 1, "must be 'read_uncommitted' or 'read_committed', got 1"),
         ("ssl_context", True, "must be an ssl.SSLContext, got True"),
         ("ssl_cafile", 5, "must be the path of a PEM file, got 5"),
@@ -145,7 +151,7 @@ SMALLEST = {
     "reconnect_backoff_ms": 0,
     "reconnect_backoff_max_ms": 0,
     "drain_timeout_ms": 0,
-    "instance_release_timeout_ms": 0,
+    "instance_id_wait_ms": 0,
     "metadata_recovery_rebootstrap_trigger_ms": 0,
 }
 NUMBERS = sorted(field.name for field in attrs.fields(ConsumerConfig) if "int" in str(field.type).split(" | "))
@@ -168,9 +174,54 @@ def test_numbers_have_their_range(name: str) -> None:
         ({"group_id": ""}, "group_id is empty."),
         ({"group_instance_id": "a"}, "group_instance_id is given without a group_id. Set group_id too."),
         (
-            {"group_id": "g", "instance_release_timeout_ms": 1},
-            "instance_release_timeout_ms is given without a group_instance_id."
+            {"group_id": "g", "instance_id_wait_ms": 1},
+            "instance_id_wait_ms is given without a group_instance_id."
             " Only a static member waits for a predecessor: set group_instance_id too.",
+        ),
+        *(
+            (
+                {"group_id": "g", "group_protocol": "consumer", name: value},
+                f"{name} is the broker's to decide with group_protocol='consumer'. {remedy}",
+            )
+            for name, values, remedy in (
+                (
+                    "session_timeout_ms",
+                    (45_000, 1),
+                    "Set group.consumer.session.timeout.ms on the broker, or on the group, instead.",
+                ),
+                (
+                    "heartbeat_interval_ms",
+                    (3_000, 1, 50_000),
+                    "Set group.consumer.heartbeat.interval.ms on the broker, or on the group, instead.",
+                ),
+                (
+                    "partition_assignment_strategy",
+                    ("range", ["roundrobin"], ()),
+                    "Choose one of the broker's group.consumer.assignors with group_remote_assignor.",
+                ),
+            )
+            for value in values
+        ),
+        *(
+            (
+                {"group_id": "g", "group_instance_id": "i", name: "x", **classic},
+                f"{name} is given, but group_protocol='classic' has no use for it."
+                " Set group_protocol to 'consumer', or leave it out.",
+            )
+            for name in ("group_remote_assignor", "instance_state_file")
+            for classic in ({}, {"group_protocol": "classic"})
+        ),
+        (
+            {"group_id": "g", "group_protocol": "consumer", "instance_state_file": "state.json"},
+            "instance_state_file is given without a group_instance_id."
+            " Only a static member goes on as the process before: set group_instance_id too.",
+        ),
+        *(
+            (
+                {"group_id": "g", "group_instance_id": "i", "group_protocol": "consumer", name: ""},
+                f"{name} is empty. Leave it out.",
+            )
+            for name in ("group_remote_assignor", "instance_state_file")
         ),
         (
             {"session_timeout_ms": 3000},
@@ -236,6 +287,37 @@ def test_numbers_have_their_range(name: str) -> None:
 )
 def test_options_that_cannot_work_are_told(options: dict[str, Any], message: str) -> None:
     assert refused(**options) == message
+
+
+@pytest.mark.parametrize("name", ["session_timeout_ms", "heartbeat_interval_ms", "partition_assignment_strategy"])
+def test_what_the_broker_decides_is_refused_however_it_was_given(name: str) -> None:
+    """To a `ConsumerConfig` too; but one that was made for a classic group can be turned into one that was not."""
+    value: Any = ("roundrobin",) if name == "partition_assignment_strategy" else 40_000
+    options: dict[str, Any] = {"bootstrap_servers": "b", "group_id": "g", name: value}
+    classic = ConsumerConfig(**options)
+
+    with pytest.raises(ConfigError, match=f"{name} is the broker's to decide"):
+        ConsumerConfig(**options, group_protocol="consumer")
+    with pytest.raises(ConfigError, match=f"{name} is the broker's to decide"):
+        attrs.evolve(classic, group_protocol="consumer")
+    assert attrs.evolve(config(), group_protocol="consumer").group_protocol == "consumer"
+
+
+def test_how_long_an_instance_id_is_waited_for() -> None:
+    """By default as long as brokers let a session last, where a predecessor may hold the id."""
+    names = {"group_id": "g", "group_instance_id": "i"}
+
+    assert config(**names).instance_id_wait == 0
+    assert config(**names, group_protocol="consumer").instance_id_wait == 60
+    for protocol in ("classic", "consumer"):
+        assert config(**names, group_protocol=protocol, instance_id_wait_ms=1500).instance_id_wait == 1.5
+        assert config(**names, group_protocol=protocol, instance_id_wait_ms=0).instance_id_wait == 0
+
+
+def test_a_state_file_is_named_by_a_path(tmp_path: Path) -> None:
+    names = {"group_id": "g", "group_instance_id": "i", "group_protocol": "consumer"}
+    for path in (tmp_path / "state", str(tmp_path / "state")):
+        assert config(**names, instance_state_file=path).instance_state_file == str(tmp_path / "state")
 
 
 def test_a_config_and_options_exclude_each_other() -> None:

@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from tests.conformance.session import play_all
 from tests.conformance.transcript import Step
 from tools.real_kafka import RealKafka
 
-RELEASES = {"4.4": "4.4.0", "3.9": "3.9.2"}
-"""What the embedded broker can behave as, and the real one that it is held to."""
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of broker: its name among people, the release that the embedded one behaves as, and its own settings."""
+
+    name: str
+    release: Literal["4.4", "3.9"]
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def version(self) -> str:
+        return {"4.4": "4.4.0", "3.9": "3.9.2"}[self.release]
+
+
+BROKERS = {
+    "4.4": Kind("4.4.0", "4.4", {"group_consumer_assignment_interval_ms": 0}),
+    "3.9": Kind("3.9.2", "3.9"),
+    "3.9-java": Kind("3.9.2 with Java", "3.9", {"group_coordinator_rebalance_protocols": "classic,consumer"}),
+    "4.4-interval": Kind("4.4.0 with an interval", "4.4", {"group_consumer_assignment_interval_ms": 1_500}),
+}
+"""Those that the scripts are played on. 3.9.2 has two coordinators: Scala's, and with its setting that of Java."""
 
 SETTINGS = {
     "group_min_session_timeout_ms": 500,
     "group_max_session_timeout_ms": 60_000,
     "group_initial_rebalance_delay_ms": 0,
     "group_max_size": 4,
+    "group_consumer_session_timeout_ms": 6_000,
+    "group_consumer_heartbeat_interval_ms": 2_000,
+    "group_consumer_max_size": 4,
     "default_replication_factor": 1,
     "auto_create_topics_enable": False,
 }
+"""Those of them all."""
+
+_REAL = {
+    "group_consumer_min_session_timeout_ms": 1_000,
+    "group_consumer_min_heartbeat_interval_ms": 100,
+    "group_consumer_migration_policy": "bidirectional",
+}
+"""What Kafka, other than the embedded broker, wants to be told: bounds, and that groups may migrate (as in 4.x)."""
 
 AT_ONCE = 24
 """Scenarios that run side by side: most of them wait most of the time."""
 
 
-def real(release: str) -> RealKafka:
-    """A real broker with these settings, not started yet."""
-    return RealKafka(RELEASES[release], {name.replace("_", "."): value for name, value in SETTINGS.items()})
+def real(broker: str) -> RealKafka:
+    """A real broker of that kind, not started yet."""
+    kind = BROKERS[broker]
+    settings = {**SETTINGS, **_REAL, **kind.settings}
+    return RealKafka(kind.version, {name.replace("_", "."): value for name, value in settings.items()})
 
 
 def play_on(bootstrap: str, names: Iterable[str]) -> dict[str, list[Step]]:

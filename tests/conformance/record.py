@@ -9,23 +9,28 @@ import sys
 import time
 
 from tests.conformance import recordings
-from tests.conformance.brokers import RELEASES, play_on, real
+from tests.conformance.brokers import BROKERS, play_on, real
 from tests.conformance.scripts import SCENARIOS
-from tests.conformance.session import ENDED_EARLY
+from tests.conformance.session import ENDED_EARLY, played_on
 
 
 def main(chosen: list[str]) -> None:
-    names = chosen or list(SCENARIOS)
-    for release in RELEASES:
-        with real(release) as kafka:
-            began = time.monotonic()
-            for name, steps in play_on(kafka.bootstrap, names).items():
-                if steps[-1][0] == ENDED_EARLY:
-                    raise SystemExit(f"{name} on {kafka.version}: {steps[-1]}")
-                recordings.record(name, release, steps)
-            print(f"{kafka.version}: {len(names)} scenarios in {time.monotonic() - began:.1f} s")
+    for broker in BROKERS:
+        names = [name for name in played_on(broker) if name in chosen or not chosen]
+        if names:
+            record_of(broker, names)
     for name in recordings.names() - SCENARIOS.keys():
         recordings.forget(name)
+
+
+def record_of(broker: str, names: list[str]) -> None:
+    with real(broker) as kafka:
+        began = time.monotonic()
+        for name, steps in play_on(kafka.bootstrap, names).items():
+            if steps[-1][0] == ENDED_EARLY:
+                print(f"{name} on {broker}: {steps[-1]}")
+            recordings.record(name, broker, steps)
+        print(f"{broker}: {len(names)} scenarios in {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":

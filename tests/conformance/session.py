@@ -33,12 +33,44 @@ Script = Callable[["Session"], Awaitable[None]]
 SCENARIOS: dict[str, Script] = {}
 """Every scenario by its name; filled by `@scenario` when its module is imported."""
 
+_PLAYED_ON: dict[str, tuple[str, ...]] = {}
+"""The brokers that a scenario is played on, see brokers.py; those of the classic protocol where it is not said."""
+
+_CLASSIC = ("4.4", "3.9")
+CONSUMER = ("4.4", "3.9-java")
+"""The brokers that have consumer groups (KIP-848)."""
+
 
 def scenario(script: Script) -> Script:
     name = script.__name__  # type: ignore[attr-defined]
     assert name not in SCENARIOS, f"two scenarios are called {name}"
     SCENARIOS[name] = script
     return script
+
+
+def consumer_scenario(script: Script) -> Script:
+    """A scenario of consumer groups."""
+    return on(*CONSUMER)(scenario(script))
+
+
+def on(*brokers: str) -> Callable[[Script], Script]:
+    """Play a scenario on these brokers only, and record it of the first one."""
+
+    def marked(script: Script) -> Script:
+        _PLAYED_ON[script.__name__] = brokers  # type: ignore[attr-defined]
+        return script
+
+    return marked
+
+
+def first_played_on(name: str) -> str:
+    """The broker whose answers others are compared with."""
+    return _PLAYED_ON.get(name, _CLASSIC)[0]
+
+
+def played_on(broker: str) -> list[str]:
+    """The scenarios for a broker."""
+    return [name for name in SCENARIOS if broker in _PLAYED_ON.get(name, _CLASSIC)]
 
 
 _DISTURBING: set[str] = set()
@@ -91,6 +123,7 @@ class Session:
         self.transcript = Transcript()
         self._peers: dict[str, RawPeer] = {}
         self._calls: list[Call] = []
+        self._versions: dict[int, int] = {}
 
     async def close(self) -> None:
         for call in self._calls:
@@ -109,24 +142,32 @@ class Session:
         self,
         who: str,
         api: str,
-        version: int,
+        version: int | None,
         note: str = "",
         *,
         then: Callable[[Any], None] | None = None,
         **fields: Any,
     ) -> Call:
-        """Send a request made of plain values; what `version` has no field for is left out.
+        """Send a request made of plain values; what `version` has no field for is left out. None: the newest it speaks.
 
         `then` is given the response as soon as it is there, awaited or not; it may remove what is not to be recorded.
         """
 
         async def exchange() -> Any:
-            response = await self.peer(who).request(api, version, **built(api, version, fields))
+            chosen = await self._newest(api) if version is None else version
+            response = await self.peer(who).request(api, chosen, **built(api, chosen, fields))
             if then is not None:
                 then(response)
             return response
 
-        return self._call(f"{who}: {api} v{version}", note, exchange())
+        return self._call(f"{who}: {api}" if version is None else f"{who}: {api} v{version}", note, exchange())
+
+    async def _newest(self, api: str) -> int:
+        """The newest version of an API that the broker speaks."""
+        if not self._versions:
+            answer = await self.peer("setup").request("ApiVersions", 0)
+            self._versions |= {one.api_key: one.max_version for one in answer.api_keys}
+        return self._versions[API_KEYS[api]]
 
     def send_bytes(self, who: str, what: str, payload: bytes) -> Call:
         """Send a frame that no encoder would write, on a connection of its own."""

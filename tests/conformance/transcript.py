@@ -26,6 +26,9 @@ Step = tuple[str, Fields]
 """Who asked what -> the answer."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_KAFKA_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+"""A UUID as Kafka prints it: the member ids that it makes for consumer groups."""
+
 _NOBODY = str(uuid.UUID(int=0))
 
 _NUMBERED = {
@@ -51,7 +54,7 @@ _PROSE = {"error_message", "batch_index_error_message", "documentation"}
 _COUNTERS = {"finalized_features_epoch"}
 """Offsets of the controller's log, which moves by itself."""
 
-_UNORDERED = {"members", "groups", "api_keys", "configs", "synonyms"}
+_UNORDERED = {"members", "groups", "api_keys", "configs", "synonyms", "topic_partitions", "subscribed_topic_names"}
 """Lists that Kafka fills from a hash table, as the partitions in Metadata: compared in the order of their text."""
 
 _KEYED = {"api_keys": "api_key", "configs": "name"}
@@ -95,6 +98,8 @@ class Transcript:
             return sorted(map(str, value))
         if isinstance(value, uuid.UUID):
             value = str(value)
+        if name == "member_id" and _KAFKA_ID.fullmatch(value or ""):
+            return self._name("id", value)
         if isinstance(value, str):
             return _UUID.sub(lambda found: found[0] if found[0] == _NOBODY else self._name("id", found[0]), value)
         return value
@@ -107,6 +112,8 @@ class Transcript:
 def _elements(name: str, values: Sequence[Any]) -> Iterator[tuple[object, Any]]:
     if name in _UNORDERED or (isinstance(values[0], dict) and "isr_nodes" in values[0]):
         values = sorted(values, key=lambda value: _UUID.sub("", repr(value)))
+    elif name == "partitions" and isinstance(values[0], int):
+        values = sorted(values)
     for place, value in enumerate(values):
         yield (value[_KEYED[name]] if name in _KEYED else place), value
 

@@ -223,7 +223,7 @@ async def test_the_second_of_two_processes_wins_and_the_first_learns_who_it_is()
 @pytest.mark.asyncio
 @pytest.mark.parametrize("broken", ["error", "drop", "silence"])
 async def test_the_owner_is_asked_for_once_and_not_waited_for(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kafkastatic._drivers.membership.OWNER_TIMEOUT", 0.02)
+    monkeypatch.setattr("kafkastatic._drivers.owner.TIMEOUT", 0.02)
     async with ScriptedBroker() as broker:
         if broken == "error":
             broker.fail_next("DescribeGroups", 15)
@@ -241,7 +241,7 @@ async def test_the_owner_is_asked_for_once_and_not_waited_for(broken: str, monke
 
 @pytest.mark.asyncio
 async def test_the_search_for_a_coordinator_to_ask_is_not_waited_for_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kafkastatic._drivers.membership.OWNER_TIMEOUT", 0.02)
+    monkeypatch.setattr("kafkastatic._drivers.owner.TIMEOUT", 0.02)
     async with ScriptedBroker() as broker:
         join = broker.hold("JoinGroup")
         consumer = consumer_of(broker)

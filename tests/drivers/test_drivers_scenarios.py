@@ -20,6 +20,7 @@ from kafkastatic.errors import (
 from kafkastatic.types import TopicPartition
 from tests.drivers.test_drivers_interleavings import Told
 from tests.drivers.world import GROUP_APIS, TP, consumer_of, eventually, group_requests, in_the_group, nothing_left
+from tests.support.raw_peer import assignment
 from tests.support.scripted_broker import Call, ScriptedBroker
 
 LOADING, UNKNOWN_MEMBER = 14, 25
@@ -59,7 +60,7 @@ async def test_a_restart_that_its_predecessor_blocks_is_refused_at_once(code: in
     """One JoinGroup, one error, with the option that would wait in its text."""
     async with ScriptedBroker() as broker:
         broker.fail_next("JoinGroup", code)
-        with pytest.raises(error, match="instance_release_timeout_ms"):
+        with pytest.raises(error, match="instance_id_wait_ms"):
             async with consumer_of(broker) as consumer:
                 await consumer.assigned()
         assert group_requests(broker) == ["JoinGroup"]
@@ -73,7 +74,7 @@ async def test_a_restart_that_its_predecessor_blocks_may_wait(code: int, error: 
     async with ScriptedBroker() as broker:
         broker.append("orders", 0, b"first")
         broker.fail_next("JoinGroup", *[code] * 5)
-        async with consumer_of(broker, instance_release_timeout_ms=10_000) as consumer:
+        async with consumer_of(broker, instance_id_wait_ms=10_000) as consumer:
             assert (await consumer.getone()).value == b"first"
         assert group_requests(broker)[:8] == [*["JoinGroup"] * 6, "SyncGroup", "Heartbeat"]
         assert {call.request.member_id for call in broker.of("JoinGroup")} == {""}
@@ -152,8 +153,14 @@ async def test_a_leader_that_restarts_below_version_9_of_joingroup_joins_when_to
             made, asked = call.messages, broker.of("JoinGroup")[0].request
             metadata = asked.protocols[0].metadata.replace(b"\0\6orders", b"\0\7refunds")
             members = [
-                made.DescribedGroupMember(member_id=new, member_metadata=asked.protocols[0].metadata),
-                made.DescribedGroupMember(member_id="other", member_metadata=metadata),
+                made.DescribedGroupMember(
+                    member_id=new,
+                    member_metadata=asked.protocols[0].metadata,
+                    member_assignment=assignment([("orders", 0)]),
+                ),
+                made.DescribedGroupMember(
+                    member_id="other", member_metadata=metadata, member_assignment=assignment([("refunds", 0)])
+                ),
             ]
             group = made.DescribedGroup(group_id="billing", group_state="Stable", members=members)
             return DescribeGroupsResponse(groups=[group])

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafkastatic._group.assignors import RangeAssignor, RoundRobinAssignor, checked, in_order, resolve
+from kafkastatic._group.assignors import RangeAssignor, RoundRobinAssignor, checked, resolve
+from kafkastatic._group.dealing import in_order
 from kafkastatic.errors import ConfigError, InvalidAssignmentError
 from kafkastatic.types import Assignor, MemberSubscription, TopicPartition
 
@@ -245,7 +246,7 @@ def test_a_name_resolves_to_its_assignor_and_an_object_to_itself() -> None:
     assert (type(first), second) == (RangeAssignor, own)
 
 
-@pytest.mark.parametrize("strategies", [["sticky"], ["range", "range"], ["range", RangeAssignor()]])
+@pytest.mark.parametrize("strategies", [["stickier"], ["range", "range"], ["range", RangeAssignor()]])
 def test_an_unknown_or_repeated_name_is_refused(strategies) -> None:
     """Before anything is sent."""
     with pytest.raises(ConfigError, match="partition_assignment_strategy"):

@@ -313,7 +313,7 @@ def test_a_static_restart_waits_no_longer_than_it_is_told_to(code: int, error: t
     assert done(member.handle(TimerFired(), 3.1)) == [join(4, reason="first join")]
     actions = member.handle(Answered(4, join_error(code)), 3.2)
     assert done(actions) == [Lose(NOTHING, "failed"), Failed(error, "JoinGroup")]
-    assert "still so after instance_release_timeout_ms, 3 s" in str(error_of(actions))
+    assert "still so after instance_id_wait_ms, 3 s" in str(error_of(actions))
 
 
 @BY_PREDECESSOR

@@ -1,7 +1,7 @@
 """What a static member that restarts is not told: it is given back the assignment that stood before (KIP-345).
 
-One DescribeGroups, behind its first heartbeat, says whether that assignment fits the topics. If not, it joins again with
-its member id; its generation makes the subscription differ, so that the broker rebalances for a follower too.
+One DescribeGroups, behind its first heartbeat, says whether that assignment fits the topics. If not, it joins again
+with its member id; its generation makes the subscription differ, so that the broker rebalances for a follower too.
 """
 
 from __future__ import annotations

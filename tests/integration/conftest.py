@@ -31,12 +31,32 @@ _groups = pytest.StashKey[str]()
 
 PLACES = (pytest.param("embedded", marks=pytest.mark.once), pytest.param("real", marks=pytest.mark.integration))
 
+RELEASES: dict[str, tuple[str, Mapping[str, object]]] = {
+    "4.4": (DEFAULT_VERSION, {}),
+    "3.9": ("3.9.2", {}),
+    "3.9-java": ("3.9.2", {"group.coordinator.rebalance.protocols": "classic,consumer"}),
+}
+"""Version and settings of the shared brokers: by default 3.9 has its older group coordinator, written in Scala."""
+
+GROUPS: Mapping[str, object] = {
+    "group.max.size": 6,
+    "group.consumer.max.size": 6,
+    "group.consumer.session.timeout.ms": 3000,
+    "group.consumer.heartbeat.interval.ms": 200,
+    "group.consumer.assignment.interval.ms": 0,
+    "group.consumer.min.session.timeout.ms": 1000,
+    "group.consumer.min.heartbeat.interval.ms": 100,
+}
+"""What the groups of the shared brokers are allowed."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What uses a broker runs in both places, unless it is marked `real_only`."""
+    """What uses a broker runs in both places, unless it is `real_only`, and on 4.4, unless `releases` says where."""
     if "place" in metafunc.fixturenames:
         places = PLACES[1:] if metafunc.definition.get_closest_marker("real_only") else PLACES
         metafunc.parametrize("place", places, indirect=True, scope="session")
+        if mark := metafunc.definition.get_closest_marker("releases"):
+            metafunc.parametrize("release", mark.args, indirect=True, scope="session")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -58,6 +78,8 @@ def _logs(item: pytest.Item) -> Iterator[tuple[str, str]]:
     used = getattr(item, "fixturenames", ())
     for fixture, broker in reversed(item.config.stash.get(_brokers, [])):
         if fixture not in used or not broker.directory.exists():
+            continue
+        if fixture == shared_brokers.__name__ and item.funcargs.get("kafka") is not broker:  # type: ignore[attr-defined]
             continue
         name = f"Kafka {broker.version} at {broker.bootstrap}"
         group = item.stash.get(_groups, None)
@@ -102,8 +124,8 @@ def place(request: pytest.FixtureRequest) -> str:
 def _broker(
     request: pytest.FixtureRequest,
     place: str,
-    version: str = DEFAULT_VERSION,
-    settings: Settings = None,
+    version: str,
+    settings: Settings,
     **listeners: bool,
 ) -> Iterator[Kafka]:
     if place == "embedded":
@@ -119,33 +141,48 @@ def _broker(
 
 
 @pytest.fixture(scope="session")
-def kafka(request: pytest.FixtureRequest, place: str) -> Iterator[Kafka]:
-    """One 4.4.0 broker for the whole session: leave it running, use topics and groups of your own."""
-    with _broker(request, place) as broker:
+def release(request: pytest.FixtureRequest) -> str:
+    """As what the broker of a test behaves, a key of `RELEASES`: see the mark `releases`."""
+    return getattr(request, "param", "4.4")
+
+
+@pytest.fixture(scope="session")
+def shared_brokers(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], Kafka]]:
+    """One broker for each place and release, started when a test first needs it."""
+    with contextlib.ExitStack() as running:
+        found: dict[tuple[str, str], Kafka] = {}
+
+        def broker(place: str, release: str) -> Kafka:
+            if (place, release) not in found:
+                version, settings = RELEASES[release]
+                found[place, release] = running.enter_context(_broker(request, place, version, {**GROUPS, **settings}))
+            return found[place, release]
+
         yield broker
 
 
 @pytest.fixture(scope="session")
-def kafka_of_small_groups(request: pytest.FixtureRequest, place: str) -> Iterator[Kafka]:
-    """One 4.4.0 broker for the whole session whose groups hold one member: topics and groups of your own."""
-    with _broker(request, place, settings={"group.max.size": 1}) as broker:
-        yield broker
+def kafka(shared_brokers: Callable[[str, str], Kafka], place: str, release: str) -> Kafka:
+    """The broker of this place and release, for the whole session: leave it running, use topics and groups of your own.
+
+    Its groups hold `group.max.size` members at most.
+    """
+    return shared_brokers(place, release)
 
 
-@pytest.fixture(scope="session")
-def older_kafka(request: pytest.FixtureRequest, place: str) -> Iterator[Kafka]:
-    """One 3.9.2 broker for the whole session: the older group coordinator, with groups of three members at most."""
-    with _broker(request, place, "3.9.2", {"group.max.size": 3}) as broker:
-        yield broker
+@pytest.fixture
+def kafka_to_restart(kafka: Kafka, kafka_factory: Callable[..., Kafka], release: str) -> Callable[[], Kafka]:
+    """A broker that may be stopped: of the busiest release, whose start takes long by then, one of the test's own."""
+    return kafka_factory if release == "4.4" else lambda: kafka
 
 
 @pytest.fixture
 def kafka_factory(request: pytest.FixtureRequest, place: str) -> Iterator[Callable[..., Kafka]]:
-    """Brokers of the test's own, to restart, pause or configure: `kafka_factory("3.9.2", {"setting": 1}, tls=True)`."""
+    """Brokers of the test's own, to restart, pause or configure: `kafka_factory({"setting": 1}, tls=True)`."""
     with contextlib.ExitStack() as brokers:
 
-        def start(version: str = DEFAULT_VERSION, settings: Settings = None, **listeners: bool) -> Kafka:
-            return brokers.enter_context(_broker(request, place, version, settings, **listeners))
+        def start(settings: Settings = None, **listeners: bool) -> Kafka:
+            return brokers.enter_context(_broker(request, place, DEFAULT_VERSION, settings, **listeners))
 
         yield start
 

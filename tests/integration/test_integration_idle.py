@@ -32,7 +32,7 @@ async def quiet(proxy: RecordingProxy, seconds: float) -> None:
 @pytest.mark.asyncio
 async def test_a_quiet_hour_costs_nothing(kafka_factory, group_id) -> None:
     """No rebalance, no callback, the same epochs; idle connections are closed again and again; then records come."""
-    own = await asyncio.to_thread(lambda: kafka_factory(settings={"connections.max.idle.ms": round(IDLE * 1000)}))
+    own = await asyncio.to_thread(lambda: kafka_factory({"connections.max.idle.ms": round(IDLE * 1000)}))
     group, name, heard = group_id(), "quiet", [Recorder(), Recorder()]
     options = {"group_id": group, "fetch_max_wait_ms": 100, "auto_commit_interval_ms": 100}
     # One whose every connection is always busy, and one whose quick connection is idle before each heartbeat.

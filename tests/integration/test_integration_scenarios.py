@@ -19,8 +19,19 @@ from kafkastatic.errors import (
     UnsupportedVersionError,
 )
 from tests.support.raw_peer import RawMember, RawPeer, subscription
-from tests.support.scenes import Recorder, consumer, eventually, in_group, reading, recorded, running, write
-from tools.real_kafka import RealKafka
+from tests.support.scenes import (
+    Recorder,
+    consumer,
+    eventually,
+    full_group,
+    in_group,
+    reading,
+    recorded,
+    running,
+    write,
+)
+
+pytestmark = pytest.mark.releases("4.4", "3.9")
 
 GROUP_REQUESTS = {"JoinGroup", "SyncGroup", "Heartbeat", "OffsetCommit", "LeaveGroup"}
 ONE_TOO_LOW = {"JoinGroup": 4, "SyncGroup": 2, "Heartbeat": 2, "OffsetCommit": 6, "LeaveGroup": 2}
@@ -94,46 +105,33 @@ async def test_a_leader_that_restarts_below_version_9_of_joingroup_watches_on(ka
 # ── what a predecessor leaves behind ──
 
 
-async def fill(peer: RawPeer, group: str, name: str, size: int) -> list[RawMember]:
-    """A group of this size; the first of its members is `a`, and dies within a second from now."""
-    members = [RawMember(peer, group, [name], instance_id="a", session_timeout_ms=1000)]
-    await members[0].settle()
-    for instance_id in "bcdef"[: size - 1]:
-        new = RawMember(peer, group, [name], instance_id=instance_id)
-        joining = asyncio.create_task(new.settle())
-        await in_group(peer, group, "PreparingRebalance", members=len(members) + 1)
-        await asyncio.gather(joining, *(member.settle() for member in members))
-        members.append(new)
-    return members
-
-
 @pytest.mark.scenario(25, where="real")
 @pytest.mark.asyncio
-async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka_of_small_groups, group_id, caplog) -> None:
+async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka, topic, group_id, caplog) -> None:
     """81 ends it at once, unless it may wait: then it joins as soon as the old session has expired."""
     caplog.set_level(logging.INFO, logger="kafkastatic")
-    own: RealKafka = kafka_of_small_groups
-    group, name, size = group_id(), f"full-{group_id()}", int(str(own.settings["group.max.size"]))
-    options = {"group_id": group, "group_instance_id": "a"}
-    async with recorded(own) as proxy, RawPeer.connect(own.bootstrap) as peer:
-        await peer.create_topic(name, size)
+    group, size = group_id(), int(str(kafka.settings["group.max.size"]))
+    name, options = await topic(partitions=size), {"group_id": group, "group_instance_id": "a"}
+    async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
         await write(peer, name, 0, [b"0"])
-        ghost, *others = await fill(peer, group, name, size)
-        with pytest.raises(GroupMaxSizeReachedError, match="instance_release_timeout_ms"):
-            async with consumer(proxy.bootstrap, name, **options) as ours:
-                await ours.getone()
-        assert await ghost.heartbeat() == 0  # it was not replaced, and lives a second longer
-        began = time.monotonic()
-        with pytest.raises(GroupMaxSizeReachedError, match="still so after instance_release_timeout_ms"):
-            async with consumer(proxy.bootstrap, name, instance_release_timeout_ms=200, **options) as ours:
-                await ours.getone()
-        assert 0.2 <= time.monotonic() - began < 0.9
+        ghost, *others = await full_group(peer, group, name, size, session_timeout_ms=1000)
+        async with ghost.beating(0.1) as codes:
+            with pytest.raises(GroupMaxSizeReachedError, match="instance_id_wait_ms"):
+                async with consumer(proxy.bootstrap, name, **options) as ours:
+                    await ours.getone()
+            began = time.monotonic()
+            with pytest.raises(GroupMaxSizeReachedError, match="still so after instance_id_wait_ms"):
+                async with consumer(proxy.bootstrap, name, instance_id_wait_ms=200, **options) as ours:
+                    await ours.getone()
+            assert time.monotonic() - began >= 0.2
+            assert await ghost.heartbeat() == 0  # it was not replaced
+        assert set(codes) == {0}
         proxy.clear()
         async with contextlib.AsyncExitStack() as stack:
             for other in others:
                 await stack.enter_async_context(other.beating(0.05, follow=True))
             ours = await stack.enter_async_context(
-                running(proxy.bootstrap, name, instance_release_timeout_ms=8000, **options)
+                running(proxy.bootstrap, name, instance_id_wait_ms=30_000, **options)
             )
             await ours.assigned()
 
@@ -142,7 +140,7 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka_of_small
                 return [tp for share in shares for tp in sorted(share)] == [(name, p) for p in range(size)]
 
             await eventually(shared)
-            codes = [join.answer.error_code for join in proxy.sent("JoinGroup")]
+            codes = [join.answer.error_code for join in proxy.sent("JoinGroup") if join.answer]
             assert (set(codes[:-1]), codes[-1]) == ({81}, 0)
             assert (await peer.member_ids(group))["a"] == ours.membership.member_id != ghost.member_id
         waits = [r.getMessage() for r in caplog.records if r.getMessage().startswith("waiting_for_release")]
@@ -160,12 +158,14 @@ async def test_a_restart_with_another_assignor_may_wait_for_its_ghost(kafka, top
         old = [("sticky", subscription([name]))]
         ghost = RawMember(peer, group, [name], instance_id="a", protocols=old, session_timeout_ms=1000)
         await ghost.settle()
-        with pytest.raises(InconsistentGroupProtocolError, match="names both the old and the new assignor"):
-            async with consumer(proxy.bootstrap, name, **options) as ours:
-                await ours.getone()
-        assert await ghost.heartbeat() == 0
+        async with ghost.beating(0.1) as codes:
+            with pytest.raises(InconsistentGroupProtocolError, match="names both the old and the new assignor"):
+                async with consumer(proxy.bootstrap, name, **options) as ours:
+                    await ours.getone()
+            assert await ghost.heartbeat() == 0
+        assert set(codes) == {0}
         proxy.clear()
-        async with running(proxy.bootstrap, name, instance_release_timeout_ms=8000, **options) as ours:
+        async with running(proxy.bootstrap, name, instance_id_wait_ms=30_000, **options) as ours:
             assert await ours.assigned() == {TopicPartition(name, 0)}
             codes = [join.answer.error_code for join in proxy.sent("JoinGroup")]
             assert (set(codes[:-1]), codes[-1]) == ({23}, 0)
@@ -205,8 +205,8 @@ async def test_good_heartbeats_after_a_lost_coordinator_are_no_proof(kafka, topi
                 await proxy.wait_for("Heartbeat", len(proxy.sent("Heartbeat")) + 1, answered=True)
                 assert [sync.answer.error_code for sync in proxy.sent("SyncGroup")] == [14, 14, 0]
                 assert {sync.message.group_instance_id for sync in proxy.sent("SyncGroup")} == {"a"}
-                beats = [heartbeat.answer.error_code for heartbeat in proxy.sent("Heartbeat")]
-                assert beats[:4] == [16, 0, 0, 0]
+                beats = [heartbeat.answer.error_code for heartbeat in proxy.sent("Heartbeat") if heartbeat.answer]
+                assert 0 in beats and set(beats) <= {0, 16}
                 assert set(codes) == {0}
             assert not proxy.sent("JoinGroup")
             assert (ours.membership, len(heard.calls)) == (before, calls)

@@ -130,7 +130,7 @@ async def test_sessions_that_end_and_a_user_who_is_deleted(kafka_factory, group_
     their session ends, and no request fails; the first login after the user was deleted ends the loop."""
     caplog.set_level(logging.DEBUG, logger="kafkastatic")
     settings = {"sasl.enabled.mechanisms": "SCRAM-SHA-512", "connections.max.reauth.ms": 5000}
-    own = await asyncio.to_thread(lambda: kafka_factory(settings=settings, sasl=True))
+    own = await asyncio.to_thread(lambda: kafka_factory(settings, sasl=True))
     async with RawPeer.connect(own.bootstrap) as peer:
         await peer.create_topic("orders")
         await write(peer, "orders", 0, [b"0"])

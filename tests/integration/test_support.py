@@ -155,7 +155,7 @@ async def test_a_proxy_that_refuses_can_accept_again(kafka, group_id) -> None:
 @pytest.mark.real_only("a JVM that is paused, TLS")
 def test_a_broker_of_the_tests_own(kafka_factory) -> None:
     """A broker can be frozen, killed and restarted; it keeps its address, and TLS has its certificate."""
-    kafka = kafka_factory(settings={"group.max.size": 1}, tls=True)
+    kafka = kafka_factory({"group.max.size": 1}, tls=True)
     address, first = kafka.bootstrap, kafka.pid
     kafka.pause()
     kafka.resume()

@@ -16,6 +16,9 @@ from tools.real_kafka import DEFAULT_VERSION, free_port
 
 _AS_THE_REAL_ONE: dict[str, object] = {"auto.create.topics.enable": False, "group.min.session.timeout.ms": 1000}
 
+_LIMITS = "group.consumer.min."
+"""Settings that only allow other settings, which the embedded broker allows anyway."""
+
 
 class EmbeddedKafka:
     """One node of an embedded cluster.
@@ -65,7 +68,8 @@ def embedded_cluster(
     size: int = 3, version: str = DEFAULT_VERSION, settings: Mapping[str, object] | None = None
 ) -> Iterator[EmbeddedCluster]:
     """A running cluster, with those settings of `RealKafka` that are not Kafka's own."""
-    named = {name.replace(".", "_"): value for name, value in (_AS_THE_REAL_ONE | dict(settings or {})).items()}
+    wanted = _AS_THE_REAL_ONE | dict(settings or {})
+    named = {name.replace(".", "_"): value for name, value in wanted.items() if not name.startswith(_LIMITS)}
     nodes = range(1, size + 1)
     with Broker(brokers=size, behaves_as=version[:3], **named) as broker:
         ports = {node: free_port() for node in nodes}

@@ -30,6 +30,8 @@ import kafka.protocol.producer as _producer
 from kafka.protocol.consumer import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 from kafka.record.memory_records import MemoryRecordsBuilder
 
+from tests.support import messages as _messages
+
 TopicPartition = tuple[str, int]
 
 ANSWER_WITHIN = 90.0
@@ -48,9 +50,9 @@ class RawError(Exception):
 
 
 def _message_classes() -> dict[int, tuple[str, Any, Any]]:
-    """API key -> (name, request class, response class), for every API kafka-python knows."""
+    """API key -> (name, request class, response class), for every API kafka-python knows, and two that it does not."""
     found: dict[int, tuple[str, Any, Any]] = {}
-    for module in (_admin, _consumer, _metadata, _producer):
+    for module in (_admin, _consumer, _metadata, _producer, _messages):
         for attribute, request in vars(module).items():
             if attribute.endswith("Request") and hasattr(request, "API_KEY"):
                 name = attribute.removesuffix("Request")

@@ -15,7 +15,7 @@ from kio.serial import entity_reader
 
 from kafkastatic import Consumer, RebalanceListener, TopicPartition
 from kafkastatic.identity import IdentityRegistry
-from tests.support.raw_peer import RawError, RawPeer
+from tests.support.raw_peer import RawError, RawMember, RawPeer
 from tests.support.recording_proxy import RecordingProxy, Request
 from tools.real_kafka import RealKafka
 
@@ -71,11 +71,11 @@ def consumer(bootstrap: str, *topics: str, **options: Any) -> Consumer[bytes, by
     """A consumer of a process of its own, with quick timers."""
     quick: dict[str, Any] = {
         "bootstrap_servers": bootstrap,
-        "session_timeout_ms": 10_000,
-        "heartbeat_interval_ms": round(HEARTBEAT * 1000),
         "auto_offset_reset": "earliest",
         "default_api_timeout_ms": 10_000,
     }
+    if options.get("group_protocol") != "consumer":  # else the broker says so
+        quick |= {"session_timeout_ms": 10_000, "heartbeat_interval_ms": round(HEARTBEAT * 1000)}
     registry = options.pop("registry", None) or IdentityRegistry()
     return Consumer(*topics, registry=registry, **(quick | options))
 
@@ -150,6 +150,19 @@ async def in_group(peer: RawPeer, group: str, state: str, members: int | None = 
         return found
 
     return await eventually(described)
+
+
+async def full_group(peer: RawPeer, group: str, topic: str, size: int, session_timeout_ms: int) -> list[RawMember]:
+    """A group of this size: the first of its members is `a`, with this session timeout."""
+    members = [RawMember(peer, group, [topic], instance_id="a", session_timeout_ms=session_timeout_ms)]
+    await members[0].settle()
+    for instance_id in "bcdefgh"[: size - 1]:
+        new = RawMember(peer, group, [topic], instance_id=instance_id)
+        joining = asyncio.create_task(new.settle())
+        await in_group(peer, group, "PreparingRebalance", members=len(members) + 1)
+        await asyncio.gather(joining, *(member.settle() for member in members))
+        members.append(new)
+    return members
 
 
 async def write(

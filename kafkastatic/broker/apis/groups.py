@@ -9,6 +9,8 @@ from copy import copy
 from typing import Any
 
 from kafkastatic._protocol.error_codes import NOT_COORDINATOR
+from kafkastatic._protocol.messages.consumer_group_describe import ConsumerGroupDescribeResponse
+from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 from kafkastatic._protocol.messages.delete_groups import DeleteGroupsResponse
 from kafkastatic._protocol.messages.describe_groups import DescribeGroupsResponse
 from kafkastatic._protocol.messages.heartbeat import HeartbeatResponse
@@ -69,6 +71,9 @@ class GroupsApi:
     async def leave_group(self, call: Call) -> LeaveGroupResponse:
         return await self._of_one_group(call)
 
+    async def consumer_group_heartbeat(self, call: Call) -> ConsumerGroupHeartbeatResponse:
+        return await self._of_one_group(call)
+
     async def offset_commit(self, call: Call) -> OffsetCommitResponse:
         return await self._of_one_group(call)
 
@@ -87,6 +92,9 @@ class GroupsApi:
 
     async def describe_groups(self, call: Call) -> DescribeGroupsResponse:
         return await self._of_several(call, "groups", "groups")
+
+    async def consumer_group_describe(self, call: Call) -> ConsumerGroupDescribeResponse:
+        return await self._of_several(call, "group_ids", "groups")
 
     async def delete_groups(self, call: Call) -> DeleteGroupsResponse:
         return await self._of_several(call, "groups_names", "results")

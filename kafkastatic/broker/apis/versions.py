@@ -18,6 +18,8 @@ _HIGHEST: dict[Release, dict[str, int]] = {
     "4.4": {},
     "3.9": {
         "ApiVersions": 4,
+        "ConsumerGroupDescribe": 0,
+        "ConsumerGroupHeartbeat": 0,
         "DeleteGroups": 2,
         "DescribeCluster": 1,
         "DescribeGroups": 5,

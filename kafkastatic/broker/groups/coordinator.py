@@ -11,6 +11,10 @@ from typing import Any
 
 from kafkastatic._protocol.error_codes import NOT_COORDINATOR
 from kafkastatic.broker.groups import joining, leaving, rebalancing, storing, syncing
+from kafkastatic.broker.groups.consumer import heartbeating, moving
+from kafkastatic.broker.groups.consumer.describing import describe as describe_consumer_groups
+from kafkastatic.broker.groups.consumer.group import ConsumerGroup
+from kafkastatic.broker.groups.consumer.leaving import rang
 from kafkastatic.broker.groups.describing import (
     GroupSnapshot,
     delete_groups,
@@ -42,6 +46,8 @@ class GroupCoordinator:
             "OffsetCommit": offsets.commit,
             "OffsetFetch": offsets.fetch,
             "OffsetDelete": offsets.delete,
+            "ConsumerGroupHeartbeat": lambda asked: heartbeating.heartbeat(desk, asked),
+            "ConsumerGroupDescribe": lambda asked: describe_consumer_groups(desk, asked),
             "DescribeGroups": lambda asked: describe_groups(desk, asked),
             "ListGroups": lambda asked: list_groups(desk, asked),
             "DeleteGroups": lambda asked: delete_groups(desk, offsets, asked),
@@ -68,14 +74,18 @@ class GroupCoordinator:
                 self._ring(timer, group)
         return self._desk.take_replies()
 
-    def _ring(self, timer: Timer, group: ClassicGroup) -> None:
+    def _ring(self, timer: Timer, group: ClassicGroup | ConsumerGroup) -> None:
         match timer.kind:
+            case _ if isinstance(group, ConsumerGroup):
+                rang(self._desk, group, timer)
             case "session":
                 rebalancing.session_over(self._desk, group, timer.member_id)
             case "join":
                 rebalancing.joins_over(self._desk, group)
             case "sync":
                 rebalancing.syncs_over(self._desk, group)
+            case "rebalance":
+                pass  # it was a consumer group when the timer was set
 
     def moved(self, group_id: str, now: float, *, loaded: bool = True) -> list[Reply]:
         """The coordinator of a group changed, or came back: the group goes on as it was last written down.
@@ -87,9 +97,15 @@ class GroupCoordinator:
         """
         desk = self._desk
         desk.now = now
-        group = desk.groups.pop(group_id, None)
-        if group is None:
-            return []
+        group = desk.groups.get(group_id)
+        if isinstance(group, ConsumerGroup):
+            moving.reload(desk, group, loaded=loaded)
+        elif group is not None:
+            self._reload(group, loaded=loaded)
+        return desk.take_replies()
+
+    def _reload(self, group: ClassicGroup, *, loaded: bool) -> None:
+        desk, group_id = self._desk, group.group_id
         for timer in (Timer("join", group_id), Timer("sync", group_id)):
             desk.timers.cancel(timer)
         for member_id in [*group.members, *group.pending]:
@@ -101,7 +117,6 @@ class GroupCoordinator:
         desk.groups[group_id] = found
         for member in found.members.values() if loaded else ():
             desk.restart_session(found, member)
-        return desk.take_replies()
 
     def topic_deleted(self, name: str) -> None:
         """Forget the offsets of a topic; its groups are not told."""
@@ -115,7 +130,7 @@ class GroupCoordinator:
 
     def snapshot(self, group_id: str) -> GroupSnapshot | None:
         group = self._desk.groups.get(group_id)
-        return None if group is None else snapshot(group)
+        return None if group is None else snapshot(self._desk, group)
 
     def committed(self, group_id: str) -> dict[TopicPartition, OffsetAndMetadata]:
         return {

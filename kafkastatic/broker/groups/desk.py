@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Literal, NamedTuple, Protocol
 
 from kafkastatic._protocol.error_codes import NONE
 from kafkastatic._protocol.messages.join_group import JoinGroupResponse, JoinGroupResponseMember
 from kafkastatic._protocol.messages.sync_group import SyncGroupResponse
 from kafkastatic._value import Value
+from kafkastatic.broker.groups.consumer.group import ConsumerGroup
 from kafkastatic.broker.groups.group import ClassicGroup, Member, Parked
 from kafkastatic.broker.groups.timers import Timers
 from kafkastatic.broker.settings import BrokerSettings
@@ -27,6 +28,14 @@ class Catalog(Protocol):
 
     def has(self, name: str, partition: int) -> bool:
         """Whether there is such a partition."""
+        ...
+
+    def partitions(self, name: str) -> int:
+        """How many partitions the topic of that name has, 0 if there is none."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """The names of all topics."""
         ...
 
 
@@ -52,9 +61,12 @@ class Asked(NamedTuple):
 
 
 class Timer(NamedTuple):
-    """What a timer is for: a member's session (`session`), the joins (`join`) or syncs (`sync`) of a group."""
+    """What a timer is for: a member's session (`session`), the joins (`join`) or syncs (`sync`) of a classic group.
 
-    kind: Literal["session", "join", "sync"]
+    In a consumer group joins and syncs are a member's own, as is the time to give up partitions (`rebalance`).
+    """
+
+    kind: Literal["session", "join", "sync", "rebalance"]
     group_id: str
     member_id: str = ""
 
@@ -64,20 +76,40 @@ class Desk:
 
     Attributes:
         groups: by id.
-        older: whether it is the older coordinator, that of 3.9, that is followed.
+        early: whether the release that is followed is 3.9.
+        older: whether it is the coordinator that 3.9 has by default, written in Scala, that is followed.
+        serves_consumer_groups: whether the protocol of KIP-848 is enabled.
+        assignors: those of consumer groups, the default one first.
         now: when the call in hand was made, in seconds.
         replies: what it has answered so far.
     """
 
     def __init__(self, settings: BrokerSettings, catalog: Catalog, new_id: Callable[[], str]) -> None:
         self.settings = settings
-        self.older = settings.behaves_as == "3.9"
+        self.early = settings.behaves_as == "3.9"
+        protocols = settings.group_coordinator_rebalance_protocols or ("classic" if self.early else "classic,consumer")
+        self.serves_consumer_groups = "consumer" in _listed_names(protocols)
+        self.older = self.early and not self.serves_consumer_groups
+        self.assignors = _listed_names(settings.group_consumer_assignors)
         self.catalog = catalog
         self.new_id = new_id
-        self.groups: dict[str, ClassicGroup] = {}
+        self.groups: dict[str, ClassicGroup | ConsumerGroup] = {}
         self.timers: Timers[Timer] = Timers()
         self.now = 0.0
         self.replies: list[Reply] = []
+
+    @property
+    def group_operations(self) -> int:
+        """What Kafka says may be done with a group where nothing is forbidden: a bit for each operation."""
+        return 328 if self.early else 3400  # since groups have configs, to describe and alter these as well
+
+    def classic_group(self, group_id: str) -> ClassicGroup | None:
+        group = self.groups.get(group_id)
+        return group if isinstance(group, ClassicGroup) else None
+
+    def consumer_group(self, group_id: str) -> ConsumerGroup | None:
+        group = self.groups.get(group_id)
+        return group if isinstance(group, ConsumerGroup) else None
 
     def reply(self, to: Asked | Parked, response: Any) -> None:
         self.replies.append(Reply(to.key, response))
@@ -95,6 +127,13 @@ class Desk:
 
     def end_session(self, group: ClassicGroup, member_id: str) -> None:
         self.timers.cancel(Timer("session", group.group_id, member_id))
+
+    def end_timers(self, group_id: str, member_id: str) -> None:
+        """All of a member's."""
+        self.timers.cancel(Timer("session", group_id, member_id))
+        self.timers.cancel(Timer("rebalance", group_id, member_id))
+        self.timers.cancel(Timer("join", group_id, member_id))
+        self.timers.cancel(Timer("sync", group_id, member_id))
 
     # Answers that several handlers give
 
@@ -153,6 +192,10 @@ def _listed(group: ClassicGroup) -> list[JoinGroupResponseMember]:
         )
         for member in group.members.values()
     ]
+
+
+def _listed_names(setting: str) -> list[str]:
+    return [name.strip() for name in setting.split(",") if name.strip()]
 
 
 def _unnamed(version: int) -> str | None:

@@ -18,6 +18,7 @@ from kafkastatic._protocol.error_codes import (
     UNKNOWN_SERVER_ERROR,
 )
 from kafkastatic._protocol.messages.join_group import JoinGroupRequest
+from kafkastatic.broker.groups.consumer import classic
 from kafkastatic.broker.groups.desk import Asked, Desk, Timer
 from kafkastatic.broker.groups.group import ClassicGroup, GroupState, Member, Protocols
 from kafkastatic.broker.groups.rebalancing import complete_if_all_joined, rebalance, rebalance_or_complete
@@ -36,14 +37,17 @@ def join(desk: Desk, asked: Asked) -> None:
         settings.group_min_session_timeout_ms <= request.session_timeout_ms <= settings.group_max_session_timeout_ms
     ):
         desk.refuse_join(asked, INVALID_SESSION_TIMEOUT, request.member_id)
-    elif request.group_id not in desk.groups and request.member_id:
+    elif (consumers := desk.consumer_group(request.group_id)) is not None and consumers.members:
+        classic.join(desk, asked, consumers)
+    elif desk.classic_group(request.group_id) is None and request.member_id:
         desk.refuse_join(asked, UNKNOWN_MEMBER_ID, request.member_id)
     else:
         _enter(desk, asked, _group(desk, request.group_id))
 
 
 def _group(desk: Desk, group_id: str) -> ClassicGroup:
-    group = desk.groups.get(group_id)
+    """The group; one of consumers that has no members becomes a classic one."""
+    group = desk.classic_group(group_id)
     if group is None:
         group = desk.groups[group_id] = ClassicGroup(group_id)
         store(group)

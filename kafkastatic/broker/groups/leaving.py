@@ -9,6 +9,9 @@ from kafkastatic._protocol.messages.leave_group import (
     MemberIdentity,
     MemberResponse,
 )
+from kafkastatic.broker.groups.consumer import classic
+from kafkastatic.broker.groups.consumer.group import ConsumerGroup, Refused
+from kafkastatic.broker.groups.consumer.leaving import fence
 from kafkastatic.broker.groups.desk import Asked, Desk
 from kafkastatic.broker.groups.group import ClassicGroup, GroupState
 from kafkastatic.broker.groups.rebalancing import complete_if_all_joined, rebalance_or_complete, remove
@@ -20,16 +23,37 @@ def leave(desk: Desk, asked: Asked) -> None:
         desk.reply(asked, LeaveGroupResponse(error_code=INVALID_GROUP_ID))
         return
     members = request.members if asked.version >= 3 else [MemberIdentity(member_id=request.member_id)]
-    group = desk.groups.get(request.group_id)
+    consumers = desk.consumer_group(request.group_id)
+    if consumers is not None:
+        _answer(desk, asked, members, _leave_consumers(desk, consumers, members))
+        return
+    group = desk.classic_group(request.group_id)
     pending = frozenset(group.pending) if group is not None else frozenset[str]()
     codes = [_leave(desk, group, member) for member in members]
+    _answer(desk, asked, members, codes)
+    left = [member.member_id for member, code in zip(members, codes, strict=True) if code == NONE]
+    if group is not None and left and group.state is not GroupState.EMPTY:
+        _go_on(desk, group, none_joined=pending.issuperset(left))
+
+
+def _answer(desk: Desk, asked: Asked, members: list[MemberIdentity], codes: list[int]) -> None:
     if asked.version < 3:
         desk.reply(asked, LeaveGroupResponse(error_code=codes[0]))
     else:
         desk.reply(asked, LeaveGroupResponse(members=map(_said, members, codes)))
-    left = [member.member_id for member, code in zip(members, codes, strict=True) if code == NONE]
-    if group is not None and left and group.state is not GroupState.EMPTY:
-        _go_on(desk, group, none_joined=pending.issuperset(left))
+
+
+def _leave_consumers(desk: Desk, group: ConsumerGroup, members: list[MemberIdentity]) -> list[int]:
+    codes: list[int] = []
+    gone: dict[str, None] = {}
+    for member in members:
+        try:
+            gone[classic.leave(group, member)] = None
+            codes.append(NONE)
+        except Refused as refused:
+            codes.append(refused.code)
+    fence(desk, group, gone)
+    return codes
 
 
 def _go_on(desk: Desk, group: ClassicGroup, *, none_joined: bool) -> None:

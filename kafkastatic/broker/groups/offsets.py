@@ -21,6 +21,8 @@ from kafkastatic._protocol.error_codes import (
 from kafkastatic._protocol.messages import offset_commit as commits
 from kafkastatic._protocol.messages import offset_delete as deletes
 from kafkastatic._protocol.messages import offset_fetch as fetches
+from kafkastatic.broker.groups.consumer import committing
+from kafkastatic.broker.groups.consumer.group import ConsumerGroup
 from kafkastatic.broker.groups.desk import Asked, Desk
 from kafkastatic.broker.groups.group import CONSUMER, ClassicGroup, GroupState
 from kafkastatic.types import NO_TOPIC_ID, OffsetAndMetadata
@@ -66,8 +68,9 @@ class Offsets:
                     known.append((name, topic, partition))
                 else:
                     answers.add(topic, partition, unknown)
-        code = self._validate(asked) if known else NONE
+        validate = self._validator(asked) if known else None
         for name, topic, partition in known:
+            code = validate(name, partition.partition_index) if validate is not None else NONE
             answers.add(topic, partition, code or self._store(request.group_id, name, partition))
         self._desk.reply(asked, commits.OffsetCommitResponse(topics=answers.topics.values()))
 
@@ -78,9 +81,17 @@ class Offsets:
         found = self._desk.catalog.name(topic_id)
         return found, UNKNOWN_TOPIC_ID if found is None else UNKNOWN_TOPIC_OR_PARTITION
 
+    def _validator(self, asked: Asked) -> Callable[[str, int], int]:
+        """What tells the error code for a partition."""
+        group = self._desk.consumer_group(asked.request.group_id)
+        if group is None:
+            code = self._validate(asked)
+            return lambda topic, partition: code
+        return committing.validator(self._desk, asked, group)
+
     def _validate(self, asked: Asked) -> int:
         request: commits.OffsetCommitRequest = asked.request
-        group = self._desk.groups.get(request.group_id)
+        group = self._desk.classic_group(request.group_id)
         if group is None and request.generation_id_or_member_epoch >= 0:
             return GROUP_ID_NOT_FOUND if asked.version >= 9 and not self._desk.older else ILLEGAL_GENERATION
         if group is None:
@@ -123,6 +134,10 @@ class Offsets:
         self._desk.reply(asked, fetches.OffsetFetchResponse(topics=topics))
 
     def _fetch_group(self, version: int, group: fetches.OffsetFetchRequestGroup) -> fetches.OffsetFetchResponseGroup:
+        consumers = self._desk.consumer_group(group.group_id)
+        code = committing.may_fetch(consumers, group) if consumers is not None else NONE
+        if code != NONE:
+            return fetches.OffsetFetchResponseGroup(group_id=group.group_id, error_code=code)
         committed = self.of(group.group_id)
         topics: list[fetches.OffsetFetchResponseTopics] = []
         unknown: list[fetches.OffsetFetchResponseTopics] = []
@@ -160,7 +175,9 @@ class Offsets:
         if not request.group_id or group is None:
             code = GROUP_ID_NOT_FOUND if request.group_id else INVALID_GROUP_ID
             self._desk.reply(asked, deletes.OffsetDeleteResponse(error_code=code))
-        elif group.state is not GroupState.EMPTY and group.protocol_type != CONSUMER:
+        elif (
+            isinstance(group, ClassicGroup) and group.state is not GroupState.EMPTY and group.protocol_type != CONSUMER
+        ):
             self._desk.reply(asked, deletes.OffsetDeleteResponse(error_code=NON_EMPTY_GROUP))
         else:
             self._desk.reply(asked, deletes.OffsetDeleteResponse(topics=self._delete(group, request)))
@@ -168,7 +185,7 @@ class Offsets:
                 del self._desk.groups[group.group_id]  # 3.9 forgets an empty group with its last offset
 
     def _delete(
-        self, group: ClassicGroup, request: deletes.OffsetDeleteRequest
+        self, group: ClassicGroup | ConsumerGroup, request: deletes.OffsetDeleteRequest
     ) -> Iterable[deletes.OffsetDeleteResponseTopic]:
         topics: dict[str, deletes.OffsetDeleteResponseTopic] = {}
         asked_for = [(topic.name, p.partition_index) for topic in request.topics for p in topic.partitions]

@@ -12,6 +12,8 @@ from kafkastatic._protocol.error_codes import (
 )
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from kafkastatic.broker.groups.consumer import classic
+from kafkastatic.broker.groups.consumer.group import ConsumerGroup
 from kafkastatic.broker.groups.desk import Asked, Desk, assigned
 from kafkastatic.broker.groups.group import ClassicGroup, GroupState
 from kafkastatic.broker.groups.rebalancing import hand_out, synced
@@ -20,7 +22,11 @@ from kafkastatic.broker.groups.storing import store
 
 def sync(desk: Desk, asked: Asked) -> None:
     request: SyncGroupRequest = asked.request
-    group = desk.groups.get(request.group_id)
+    consumers = desk.consumer_group(request.group_id)
+    if consumers is not None and consumers.members and _lacks(asked) == NONE:
+        classic.sync(desk, asked, consumers)
+        return
+    group = desk.classic_group(request.group_id)
     code = _refused(asked, group)
     if code != NONE or group is None:
         desk.reply(asked, SyncGroupResponse(error_code=code))
@@ -40,10 +46,9 @@ def sync(desk: Desk, asked: Asked) -> None:
 
 def _refused(asked: Asked, group: ClassicGroup | None) -> int:
     request: SyncGroupRequest = asked.request
-    if asked.version >= 5 and (request.protocol_type is None or request.protocol_name is None):
-        return INCONSISTENT_GROUP_PROTOCOL
-    if not request.group_id:
-        return INVALID_GROUP_ID
+    lacks = _lacks(asked)
+    if lacks != NONE:
+        return lacks
     if group is None:
         return UNKNOWN_MEMBER_ID
     code = _not_of_this_generation(group, request)
@@ -52,6 +57,14 @@ def _refused(asked: Asked, group: ClassicGroup | None) -> int:
     if _differ(request.protocol_type, group.protocol_type) or _differ(request.protocol_name, group.protocol):
         return INCONSISTENT_GROUP_PROTOCOL
     return REBALANCE_IN_PROGRESS if group.state is GroupState.PREPARING else NONE
+
+
+def _lacks(asked: Asked) -> int:
+    """The error of a request that lacks something."""
+    request: SyncGroupRequest = asked.request
+    if asked.version >= 5 and (request.protocol_type is None or request.protocol_name is None):
+        return INCONSISTENT_GROUP_PROTOCOL
+    return NONE if request.group_id else INVALID_GROUP_ID
 
 
 def _differ(said: str | None, known: str | None) -> bool:
@@ -74,9 +87,11 @@ def heartbeat(desk: Desk, asked: Asked) -> None:
     desk.reply(asked, HeartbeatResponse(error_code=code))
 
 
-def _heard(desk: Desk, group: ClassicGroup | None, request: HeartbeatRequest) -> int:
+def _heard(desk: Desk, group: ClassicGroup | ConsumerGroup | None, request: HeartbeatRequest) -> int:
     if group is None:
         return UNKNOWN_MEMBER_ID
+    if isinstance(group, ConsumerGroup):
+        return classic.heartbeat(desk, request, group)
     code = _not_of_this_generation(group, request)
     if code != NONE:
         return code

@@ -31,6 +31,10 @@ class Timers(Generic[K]):
     def cancel(self, key: K) -> None:
         self._due.pop(key, None)
 
+    def has(self, key: K) -> bool:
+        """Whether it is set."""
+        return key in self._due
+
     def deadline(self) -> float | None:
         """When the next one rings; `None` while none is set."""
         while self._queue:

@@ -1,0 +1,251 @@
+"""Members that speak the classic protocol in a consumer group: each one's join and sync are answered at once. Pure.
+
+They are told of a new target by REBALANCE_IN_PROGRESS, and join to get it: what a heartbeat says of other members, a
+join says of them.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from kafkastatic._protocol.consumer_protocol import Subscription, decode_subscription
+from kafkastatic._protocol.error_codes import (
+    FENCED_INSTANCE_ID,
+    GROUP_MAX_SIZE_REACHED,
+    ILLEGAL_GENERATION,
+    INCONSISTENT_GROUP_PROTOCOL,
+    MEMBER_ID_REQUIRED,
+    NONE,
+    REBALANCE_IN_PROGRESS,
+    UNKNOWN_MEMBER_ID,
+)
+from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
+from kafkastatic._protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
+from kafkastatic._protocol.messages.leave_group import MemberIdentity
+from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from kafkastatic.broker.groups.consumer import migrating, regexes
+from kafkastatic.broker.groups.consumer.group import (
+    Classic,
+    ConsumerGroup,
+    ConsumerMember,
+    MemberState,
+    Place,
+    Refused,
+)
+from kafkastatic.broker.groups.consumer.reconciling import reconcile
+from kafkastatic.broker.groups.consumer.targets import bump_if_changed, update_target
+from kafkastatic.broker.groups.desk import Asked, Desk, Timer
+from kafkastatic.broker.groups.group import CONSUMER
+from kafkastatic.errors import ProtocolError
+
+
+def join(desk: Desk, asked: Asked, group: ConsumerGroup) -> None:
+    """A join to a consumer group that has members."""
+    request: JoinGroupRequest = asked.request
+    member_id = request.member_id or desk.new_id()
+    try:
+        _check_join(desk, group, request, member_id)
+        if not request.member_id and request.group_instance_id is None and asked.version >= 4:
+            desk.refuse_join(asked, MEMBER_ID_REQUIRED, member_id)
+            return
+        before, predecessor = _member(group, request, member_id)
+        subscription = _subscription(request)
+    except Refused as refused:
+        desk.refuse_join(asked, refused.code)
+        return
+    owner = group.owner(request.group_instance_id)
+    downgrades = owner is not None and owner.classic is None and _all_others_classic(desk, group, owner)
+    if predecessor is not None:
+        if predecessor.member_id != member_id:
+            desk.end_timers(group.group_id, predecessor.member_id)
+        group.replace(predecessor, before)
+    after = _updated(asked, before, subscription)
+    group.put(after)
+    _go_on(desk, asked, group, before, after, subscription, downgrades=downgrades)
+
+
+def _check_join(desk: Desk, group: ConsumerGroup, request: JoinGroupRequest, member_id: str) -> None:
+    full = len(group.members) >= desk.settings.group_consumer_max_size and member_id not in group.members
+    if full and (desk.early or group.owner(request.group_instance_id) is None):
+        raise Refused(GROUP_MAX_SIZE_REACHED, "The consumer group is full.")
+    names = [protocol.name for protocol in request.protocols]
+    known = [dict(member.classic.protocols) for member in group.members.values() if member.classic is not None]
+    if request.protocol_type != CONSUMER or not any(all(name in others for others in known) for name in names):
+        raise Refused(INCONSISTENT_GROUP_PROTOCOL, f"Member {member_id}'s protocols are not supported.")
+
+
+def _member(
+    group: ConsumerGroup, request: JoinGroupRequest, member_id: str
+) -> tuple[ConsumerMember, ConsumerMember | None]:
+    """The member as it is, and the one whose place it takes: by the classic protocol the last one to come wins."""
+    if request.group_instance_id is None:
+        return group.members.get(member_id) or ConsumerMember(member_id=member_id), None
+    if request.member_id:
+        return find(group, request.member_id, request.group_instance_id), None
+    owner = group.owner(request.group_instance_id)
+    if owner is None:
+        return ConsumerMember(member_id=member_id), None
+    return attrs.evolve(owner, member_id=member_id, epoch=0, previous_epoch=0), owner
+
+
+def find(group: ConsumerGroup, member_id: str, instance_id: str | None) -> ConsumerMember:
+    """Raises Refused: if there is no such member, or another has its instance id."""
+    if instance_id is None:
+        member = group.members.get(member_id)
+    else:
+        member = group.owner(instance_id)
+        if member is not None and member.member_id != member_id:
+            raise Refused(FENCED_INSTANCE_ID, f"Instance id {instance_id} is owned by {member.member_id}.")
+    if member is None:
+        raise Refused(UNKNOWN_MEMBER_ID, f"Member {member_id} is not a member of group {group.group_id}.")
+    return member
+
+
+def _subscription(request: JoinGroupRequest) -> Subscription:
+    try:
+        return decode_subscription(request.protocols[0].metadata)
+    except ProtocolError:
+        raise Refused(INCONSISTENT_GROUP_PROTOCOL, "The subscription cannot be read.") from None
+
+
+def _all_others_classic(desk: Desk, group: ConsumerGroup, owner: ConsumerMember) -> bool:
+    others = [member for member in group.members.values() if member is not owner]
+    return all(member.classic is not None for member in others) and len(group.members) <= desk.settings.group_max_size
+
+
+def _updated(asked: Asked, member: ConsumerMember, subscription: Subscription) -> ConsumerMember:
+    request: JoinGroupRequest = asked.request
+    protocols = tuple((protocol.name, protocol.metadata) for protocol in request.protocols)
+    return attrs.evolve(
+        member,
+        instance_id=member.instance_id if request.group_instance_id is None else request.group_instance_id,
+        rack_id=subscription.rack or member.rack_id,
+        rebalance_timeout_ms=request.rebalance_timeout_ms,
+        topics=frozenset(subscription.topics),
+        regex="",
+        client_id=asked.client_id,
+        host=asked.host,
+        classic=Classic(request.session_timeout_ms, protocols),
+    )
+
+
+def _go_on(
+    desk: Desk,
+    asked: Asked,
+    group: ConsumerGroup,
+    before: ConsumerMember,
+    after: ConsumerMember,
+    subscription: Subscription,
+    *,
+    downgrades: bool,
+) -> None:
+    resubscribed = after.topics != before.topics or after.regex != before.regex
+    bump_if_changed(desk, group, resubscribed=resubscribed)
+    stale = group.target_epoch < group.epoch
+    if not downgrades:
+        update_target(desk, group)
+    member = after
+    if not (downgrades and stale):
+        owned = _places(desk, subscription)
+        member = reconcile(desk, group, after, owned=owned, resubscribed=resubscribed)
+        group.put(member)
+    desk.end_timers(group.group_id, member.member_id)
+    if downgrades:
+        migrating.to_classic(desk, group, rebalances=stale)
+    else:
+        migrating.restart_classic_session(desk, group, member)
+        desk.ring(Timer("sync", group.group_id, member.member_id), member.rebalance_timeout_ms)
+        regexes.resolve(desk, group)
+    desk.reply(
+        asked,
+        JoinGroupResponse(
+            generation_id=member.epoch,
+            protocol_type=CONSUMER,
+            protocol_name=asked.request.protocols[0].name,
+            member_id=member.member_id,
+        ),
+    )
+
+
+def _places(desk: Desk, subscription: Subscription) -> frozenset[Place]:
+    """What a joining member says it owns."""
+    named = [(desk.catalog.topic_id(topic), number) for topic, number in subscription.owned]
+    return frozenset((topic_id, number) for topic_id, number in named if topic_id is not None)
+
+
+def sync(desk: Desk, asked: Asked, group: ConsumerGroup) -> None:
+    request: SyncGroupRequest = asked.request
+    try:
+        member, classic = _of_this_epoch(group, request)
+        chosen = classic.protocols[0][0]
+        if request.protocol_type not in (None, CONSUMER) or request.protocol_name not in (None, chosen):
+            raise Refused(INCONSISTENT_GROUP_PROTOCOL, "It joined by another protocol.")
+        if group.target_epoch > member.epoch and member.state is not MemberState.UNREVOKED:
+            _await_join(desk, group, member)
+            raise Refused(REBALANCE_IN_PROGRESS, "It is to join again.")
+    except Refused as refused:
+        desk.reply(asked, SyncGroupResponse(error_code=refused.code))
+        return
+    desk.timers.cancel(Timer("sync", group.group_id, member.member_id))
+    migrating.restart_classic_session(desk, group, member)
+    desk.reply(
+        asked,
+        SyncGroupResponse(
+            protocol_type=request.protocol_type,
+            protocol_name=request.protocol_name,
+            assignment=migrating.encoded(desk, member),
+        ),
+    )
+
+
+def heartbeat(desk: Desk, request: HeartbeatRequest, group: ConsumerGroup) -> int:
+    """The error code of the answer."""
+    try:
+        member, _ = _of_this_epoch(group, request)
+    except Refused as refused:
+        return refused.code
+    migrating.restart_classic_session(desk, group, member)
+    if (
+        member.epoch < group.target_epoch
+        or member.state is MemberState.UNREVOKED
+        or (member.state is MemberState.UNRELEASED and not _still_waits(group, member))
+    ):
+        _await_join(desk, group, member)
+        return REBALANCE_IN_PROGRESS
+    return NONE
+
+
+def _of_this_epoch(
+    group: ConsumerGroup, request: SyncGroupRequest | HeartbeatRequest
+) -> tuple[ConsumerMember, Classic]:
+    member = find(group, request.member_id, request.group_instance_id)
+    if member.classic is None:
+        raise Refused(UNKNOWN_MEMBER_ID, f"Member {member.member_id} does not use the classic protocol.")
+    if request.generation_id != member.epoch:
+        raise Refused(ILLEGAL_GENERATION, f"The member epoch is {member.epoch}.")
+    return member, member.classic
+
+
+def _still_waits(group: ConsumerGroup, member: ConsumerMember) -> bool:
+    missing = group.target.get(member.member_id, frozenset[Place]()) - member.assigned.keys()
+    return any(place in group.owners for place in missing)
+
+
+def _await_join(desk: Desk, group: ConsumerGroup, member: ConsumerMember) -> None:
+    """It is told to join, and has its rebalance timeout for it from when it was first told."""
+    timer = Timer("join", group.group_id, member.member_id)
+    if not desk.timers.has(timer):
+        desk.ring(timer, member.rebalance_timeout_ms)
+
+
+def leave(group: ConsumerGroup, leaver: MemberIdentity) -> str:
+    """The member id of one that leaves.
+
+    Raises:
+        Refused: if it is none.
+    """
+    if leaver.group_instance_id is not None and not leaver.member_id:
+        owner = group.owner(leaver.group_instance_id)
+        if owner is not None:
+            return owner.member_id
+    return find(group, leaver.member_id, leaver.group_instance_id).member_id
