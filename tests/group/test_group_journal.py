@@ -319,7 +319,7 @@ def test_a_lost_membership_is_not_ready_until_it_is_back(code: int, name: str) -
     """Told at once, before the callback; the way back is a rebalance whose cause it is."""
     ours = entered()
 
-    assert beats(ours, code) == [Lost(EPOCH + 3.3, 4, MINE, name, inferred=False)]
+    assert beats(ours, code) == [Lost(EPOCH + 3.3, 4, MINE, name, inferred=code == 25)]
     assert ours.health == (True, False, f"not in the group: lost, {name}", 3.3)
     (joining,) = ours.sees(LoseFinished(), 3.4)
     assert joining == Joining(EPOCH + 3.4, MID if code == 22 else "", f"lost membership: {name}")
