@@ -3,9 +3,10 @@
     BOOTSTRAP_SERVERS=localhost:9092 TOPIC=orders GROUP_ID=billing KAFKA_GROUP_INSTANCE_ID=billing-0 \
         uvicorn examples.fastapi_app:app
 
-`/healthz` answers 200 as long as the process serves. `/readyz` answers 200 once partitions are assigned; 503 before,
-and when the consumer has died, with the error's name. A replica that was fenced is not ready, but alive: starting it
-again under the same instance id would evict the process that has the id now.
+`/readyz` answers 200 while the consumer is in its group, through rebalances and short failovers too, and 503 with the
+reason otherwise, or when the handling has died. `/healthz` answers 503 when only a new process can go on. A replica
+that was fenced is not ready, but left alive: starting it again under the same instance id would evict the process that
+has the id now.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 
-from kafkastatic import Consumer, ConsumerRecord, identity
+from kafkastatic import Consumer, ConsumerRecord, FencedInstanceIdError, identity
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Service:
     """What the endpoints tell of the consumer.
 
     Attributes:
-        status: `"not assigned"`, `"ready"`, or the name of the error that ended the consumer.
+        died: the name of the error that ended the handling: the consumer's own, or a handler's.
         handled: how many records were.
     """
 
@@ -40,17 +41,15 @@ class Service:
             auto_offset_reset="earliest",
             session_timeout_ms=60_000,  # longer than a restart takes
         )
-        self.status = "not assigned"
+        self.died: str | None = None
         self.handled = 0
 
     async def consume(self) -> None:
         """Handle records until the consumer is stopped, or dies."""
         try:
-            await self.consumer.assigned()
-            self.status = "ready"
             await self.consumer.run(self.handle)
         except Exception as error:
-            self.status = type(error).__name__
+            self.died = type(error).__name__
             logger.critical("the consumer has died: %s", error)
 
     async def handle(self, record: ConsumerRecord[bytes, bytes]) -> None:
@@ -70,13 +69,19 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.get("/healthz")
-async def healthz() -> dict[str, str]:
-    return {"status": "alive"}
+async def healthz(request: Request, response: Response) -> dict[str, str]:
+    service: Service = request.app.state.service
+    health = service.consumer.health()
+    alive = health.live or isinstance(health.error, FencedInstanceIdError)
+    if not alive:
+        response.status_code = 503
+    return {"status": "alive" if alive else health.reason}
 
 
 @app.get("/readyz")
 async def readyz(request: Request, response: Response) -> dict[str, str | int]:
     service: Service = request.app.state.service
-    if service.status != "ready":
+    health = service.consumer.health()
+    if not health.ready or service.died:
         response.status_code = 503
-    return {"status": service.status, "handled": service.handled}
+    return {"status": service.died or health.reason, "handled": service.handled}

@@ -282,7 +282,9 @@ class ConsumerConfig:
     session_timeout_ms: int = _number(45_000, 1)
     heartbeat_interval_ms: int = _number(3_000, 1)
     max_poll_interval_ms: int = _number(300_000, 1)
-    partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(default=("range",), converter=_strategies)
+    partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(
+        default=("range", "cooperative-sticky"), converter=_strategies
+    )
     drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
 
     auto_offset_reset: AutoOffsetReset = attrs.field(default="latest", validator=_policy)
@@ -343,7 +345,7 @@ class ConsumerConfig:
                 f" request_timeout_ms={self.request_timeout_ms}."
             )
         if not self.partition_assignment_strategy:
-            raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out for 'range'.")
+            raise ConfigError("partition_assignment_strategy is empty.", remedy="Leave it out.")
         _check_tls(self)
         _check_sasl(self)
 

@@ -684,7 +684,7 @@ class Consumer(Generic[K, V]):
 
     def health(self) -> Health:
         """Whether the consumer is alive, and ready, and why. Never raises or waits, from any thread; see
-        docs/membership.md for what each state counts as."""
+        docs/health.md for what each state counts as."""
         return self._client.events.health()
 
 

@@ -157,9 +157,12 @@ class Health(Value):
         ready: it is in its group, its callbacks are done, and nothing that was heard since puts it in doubt.
         reason: what that is judged by, in words that begin alike for each state.
         since: when that became so, in seconds since the epoch.
+        error: what ended the consumer, if it has ended with an error. After `FencedInstanceIdError` a process that is
+            started again under the same instance id evicts the one that has it now: let a person look.
     """
 
     live: bool
     ready: bool
     reason: str
     since: float
+    error: BaseException | None = None

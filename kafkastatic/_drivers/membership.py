@@ -112,11 +112,12 @@ class MembershipDriver:
         await self._handled.wait()
 
     async def answered(self) -> None:
-        """Wait until the coordinator has answered whatever was sent to it by now, upon what was fed too."""
+        """Wait until the coordinator has answered what is sent upon what was fed, be it behind what is under way."""
         await self.handled()
-        for event in list(self._waiting.values()):
-            await event.wait()
-        await self.handled()
+        for _ in range(2):
+            for event in list(self._waiting.values()):
+                await event.wait()
+            await self.handled()
 
     async def run(self) -> None:
         """Run until the membership has ended."""

@@ -126,10 +126,11 @@ class OffsetsDriver:
             return committed.Found(dict.fromkeys(partitions))
         backoff = self._backoff()
         while True:
-            member = self._member()
+            member = None
             try:
                 _, highest = (await self._coordinator.versions()).get(OffsetFetchRequest.API_KEY, (0, 0))
                 topic_ids = self._topic_ids(partitions) if highest >= committed.BY_ID else None
+                member = self._member() if highest >= committed.NAMES_ONLY else None
                 group, stable = self._config.group_id or "", highest >= committed.STABLE
                 request = committed.request(group, partitions, topic_ids, member=member, stable=stable)
                 cap = None if topic_ids else committed.ONE_GROUP if member is None else committed.NAMES_ONLY

@@ -200,7 +200,8 @@ class _Paths:
         self._members = members
         self._ends = ends
         self._at = [0] * len(kinds)
-        self._spent: set[int] = set()
+        self._spent: set[int] = set()  # kinds from which there is no way any more
+        self._stuck: set[int] = set()  # and such members
 
     def find(self, kind: int) -> list[tuple[int, int]]:
         """A path from this kind on: what kind is given to whom. Empty if there is none."""
@@ -227,7 +228,7 @@ class _Paths:
         for at in range(self._at[kind], len(readers)):
             member = readers[at]
             distance = self._members[member]
-            if self._kinds[kind] + self._flow.cost(kind, member) != distance:
+            if member in self._stuck or self._kinds[kind] + self._flow.cost(kind, member) != distance:
                 continue
             self._at[kind] = at
             if member in self._ends:
@@ -237,5 +238,6 @@ class _Paths:
                     continue
                 if distance + self._flow.refund(member, other) == self._kinds[other]:
                     return member, other
+            self._stuck.add(member)
         self._at[kind] = len(readers)
         return None

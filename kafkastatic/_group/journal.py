@@ -85,6 +85,7 @@ class Journal:
     def failed(self, error: BaseException, at: float) -> list[e.Event]:
         """The consumer has ended with this error."""
         self._live_on(_Life.FAILED, f"ended: {type(error).__name__}", at)
+        self._health = self._health.evolve(error=error)
         if isinstance(error, FencedError):
             return [e.Fenced(at, error, getattr(error, "owner", None))]
         return []

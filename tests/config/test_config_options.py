@@ -232,8 +232,8 @@ def test_numbers_have_their_range(name: str) -> None:
             {"request_timeout_ms": 10, "fetch_max_wait_ms": 10},
             "fetch_max_wait_ms=10 must be below request_timeout_ms=10.",
         ),
-        ({"partition_assignment_strategy": ""}, "partition_assignment_strategy is empty. Leave it out for 'range'."),
-        ({"partition_assignment_strategy": []}, "partition_assignment_strategy is empty. Leave it out for 'range'."),
+        ({"partition_assignment_strategy": ""}, "partition_assignment_strategy is empty. Leave it out."),
+        ({"partition_assignment_strategy": []}, "partition_assignment_strategy is empty. Leave it out."),
         (
             {"ssl_context": CONTEXT},
             "ssl_context is given, but security_protocol='PLAINTEXT' is not encrypted. Set security_protocol to 'SSL'.",

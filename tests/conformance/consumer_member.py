@@ -136,6 +136,19 @@ class ConsumerMember:
         return self.session.send(self.name, "OffsetFetch", version, note, groups=[group], require_stable=False)
 
 
+async def topic_of(session: Session, suffix: str = "t", partitions: int = 1) -> str:
+    """A topic of the scenario's own, made off the record, that the group coordinator knows too; returns its name.
+
+    A coordinator hears of topics by a way of its own: a group that is there sooner sees the topic come, an epoch later.
+    """
+    name = await session.topic(suffix, partitions)
+    probe = ConsumerMember(session, "setup", topics=[name], group=f"~{name}")
+    await probe.join().task
+    await session.eventually(lambda: probe.heartbeat().task, lambda _: probe.assigned)
+    await probe.leave().task
+    return name
+
+
 async def stable(*members: ConsumerMember) -> None:
     """Let the members heartbeat, off the record, until each owns what it is to own and nothing is left to be done."""
     session, group = members[0].session, members[0].group

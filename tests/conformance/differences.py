@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from tests.conformance.scripts import SCENARIOS
+from tests.conformance.session import CONSUMER, first_played_on, played_on
 from tests.conformance.transcript import Step
 
 
@@ -15,10 +17,10 @@ class Difference:
     """An accepted difference of `broker` from the one that it is held to.
 
     Attributes:
-        broker: "3.9.2" is held to 4.4.0; "embedded" to the release that it behaves as.
+        broker: "3.9.2", with either coordinator, is held to 4.4.0; "embedded" to the broker that it behaves as.
         scenarios: each of them shows the difference.
         step, field: patterns of what differs; the places in lists are left out of a field's path.
-        releases: which of them the embedded broker differs from.
+        releases: which brokers, by their keys, the embedded one differs from.
     """
 
     broker: str
@@ -26,14 +28,158 @@ class Difference:
     step: str
     field: str
     reason: str
-    releases: tuple[str, ...] = ("4.4", "3.9")
+    releases: tuple[str, ...] = ("4.4", "3.9", "3.9-java", "4.4-interval")
 
 
 _DESCRIBED = "Outside of Stable, 4.x describes the last assignment and 3.9 describes none."
 _NEWER = "The request's version is newer than 3.9: it closes the connection."
 _TIMER = "4.x keeps the session timer of the member that was replaced until the first heartbeat, 3.9 does not."
 
+_JAVA = "3.9.2 with Java"
+_SAME_EPOCHS = {
+    "classic_group_becomes_a_consumer_group_one_by_one",
+    "classic_group_without_owned_partitions_meets_a_consumer",
+    "classic_static_that_has_left_is_replaced_by_a_consumer",
+    "consumer_joins_that_are_refused",
+    "consumer_offsets_are_deleted",
+    "consumer_offsets_are_fetched_with_each_epoch",
+    "consumer_requests_to_a_classic_group",
+}
+_CONSUMER = tuple(name for name in SCENARIOS if name in played_on("3.9-java") and first_played_on(name) == CONSUMER[0])
+
 DIFFERENCES = (
+    # 3.9.2 with its Java coordinator beside 4.4.0
+    Difference(
+        _JAVA,
+        tuple(name for name in _CONSUMER if name not in _SAME_EPOCHS),
+        "*",
+        "*epoch",
+        "A group that is new begins with epoch 2 in 4.4 and 1 in 3.9; what is refused tells epoch 0.",
+    ),
+    Difference(
+        _JAVA,
+        (
+            "classic_static_is_replaced_by_a_consumer",
+            "consumer_owner_is_taken_back_by_a_naive_classic_member",
+            "consumer_static_beside_another_is_replaced_by_a_classic_one",
+            "consumer_static_is_replaced_by_a_classic_one",
+        ),
+        "*: JoinGroup v9*",
+        "generation_id",
+        "The generation that a classic member is told is its epoch.",
+    ),
+    Difference(
+        _JAVA,
+        ("consumer_member_ids",),
+        "*: ConsumerGroupHeartbeat v1*",
+        "*",
+        "Version 1 is newer than 3.9: it closes the connection.",
+    ),
+    Difference(
+        _JAVA,
+        ("consumer_joins_that_are_refused",),
+        "admin: ConsumerGroupDescribe v0 (no id)",
+        "groups.error_code",
+        "3.9 describes a group without an id as an unknown error, and with it all that are described beside it.",
+    ),
+    Difference(
+        _JAVA,
+        (
+            "classic_group_without_members_becomes_a_consumer_group",
+            "consumer_groups_are_seen_in_each_state",
+            "consumer_joins_that_are_refused",
+            "consumer_requests_to_a_classic_group",
+        ),
+        "admin: ConsumerGroupDescribe*",
+        "groups.error_message",
+        "4.x says in words too that there is no such group.",
+    ),
+    Difference(_JAVA, ("consumer_joins_with_little",), "*", "*", "3.9 refuses a member without topics."),
+    Difference(
+        _JAVA,
+        ("consumer_heartbeats_with_each_epoch", "consumer_static_heartbeats_with_each_epoch"),
+        "a: ConsumerGroupHeartbeat (the one before that)",
+        "error_code",
+        "Two epochs before its own was none in 3.9 yet but the request to join.",
+    ),
+    Difference(
+        _JAVA,
+        (
+            "consumer_heartbeats_with_each_epoch",
+            "consumer_instance_ids_are_changed",
+            "consumer_joins_again_when_an_answer_was_lost",
+        ),
+        "*: ConsumerGroupHeartbeat (*again*",
+        "*",
+        "4.4 lets a dynamic member that it knows join again at any time; 3.9 while its first epoch is its last.",
+    ),
+    Difference(
+        _JAVA,
+        ("consumer_group_that_is_full",),
+        "*",
+        "*",
+        "4.4 lets a static member return into its place in a full group, 3.9 counts it as one too many.",
+    ),
+    Difference(
+        _JAVA,
+        ("consumer_commits_with_each_epoch", "consumer_commits_after_stepping_out"),
+        "*: OffsetCommit v9*",
+        "topics.partitions.error_code",
+        "4.3 and later take commits of older epochs, from that on in which the partition was assigned.",
+    ),
+    Difference(
+        _JAVA,
+        ("consumer_static_is_removed_by_an_administrator", "classic_requests_to_a_consumer_group"),
+        "*",
+        "*",
+        "LeaveGroup does not remove members of the consumer protocol in 3.9 (KAFKA-18188).",
+    ),
+    Difference(
+        _JAVA,
+        ("classic_requests_to_a_consumer_group",),
+        "x: JoinGroup v9 (no metadata)",
+        "error_code",
+        "A join without metadata is an unknown error in 3.9.",
+    ),
+    Difference(
+        _JAVA,
+        (
+            "consumer_groups_are_seen_in_each_state",
+            "consumer_reconciliation_of_three",
+            "consumer_reconciliation_of_two",
+        ),
+        "admin: ConsumerGroupDescribe*",
+        "groups.members.assignment.*",
+        "What a member has been told to give up is described as its own in 4.x until it has, and not in 3.9.",
+    ),
+    Difference(
+        _JAVA,
+        ("consumer_assignors", "consumer_subscriptions_differ"),
+        "admin: ConsumerGroupDescribe*",
+        "groups.members.*assignment.*",
+        "The uniform assignors differ in which member has one more, and in who gets what of topics that not all want.",
+    ),
+    Difference(
+        _JAVA,
+        ("classic_static_is_replaced_by_a_consumer",),
+        "*",
+        "*",
+        "3.9 does not let a consumer replace a classic member that has not left.",
+    ),
+    Difference(
+        _JAVA,
+        ("classic_group_that_rebalances_meets_a_consumer",),
+        "*",
+        "*",
+        "3.9 does not take a classic group over while it rebalances.",
+    ),
+    Difference(
+        _JAVA,
+        ("consumer_static_is_replaced_by_a_classic_one", "consumer_owner_is_taken_back_by_a_naive_classic_member"),
+        "*",
+        "*",
+        "The group stays a consumer group in 3.9 when a classic member has replaced its last consumer.",
+    ),
     # 3.9.2 beside 4.4.0
     Difference("3.9.2", ("api_versions", "api_versions_of_another_age"), "*", "api_keys.*", "Each has its versions."),
     Difference("3.9.2", ("api_versions",), "*", "*_features*", "Each has its features of the controller's log."),

@@ -29,6 +29,9 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _KAFKA_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 """A UUID as Kafka prints it: the member ids that it makes for consumer groups."""
 
+_CHANCE = re.compile(rf"{_UUID.pattern}|(?<='){_KAFKA_ID.pattern}(?=')")
+"""What says nothing about an order."""
+
 _NOBODY = str(uuid.UUID(int=0))
 
 _NUMBERED = {
@@ -111,7 +114,7 @@ class Transcript:
 
 def _elements(name: str, values: Sequence[Any]) -> Iterator[tuple[object, Any]]:
     if name in _UNORDERED or (isinstance(values[0], dict) and "isr_nodes" in values[0]):
-        values = sorted(values, key=lambda value: _UUID.sub("", repr(value)))
+        values = sorted(values, key=lambda value: _CHANCE.sub("", repr(value)))
     elif name == "partitions" and isinstance(values[0], int):
         values = sorted(values)
     for place, value in enumerate(values):

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
-import attrs
 import pytest
 
-from kafkastatic._group.classic import ClassicMember
 from kafkastatic._group.journal import Journal
 from kafkastatic._group.member import (
     Action,
     Answered,
-    Assign,
     AssignFinished,
     CloseRequested,
     CoordinatorFound,
     Event,
-    Lose,
     LoseFinished,
+    Member,
     PollExpired,
     PollResumed,
-    Report,
     RequestFailed,
-    Revoke,
     RevokeFinished,
     Started,
     SubscriptionChanged,
     TimerFired,
 )
-from kafkastatic._group.settings import Settings
-from kafkastatic.errors import FencedInstanceIdError, GroupAuthorizationFailedError
+from kafkastatic._group.settings import ConsumerSettings, Settings
+from kafkastatic.errors import FencedInstanceIdError, GroupAuthorizationFailedError, UnreleasedInstanceIdError
 from kafkastatic.events import (
     Assigned,
     Fenced,
@@ -43,10 +39,9 @@ from kafkastatic.events import (
     Waiting,
 )
 from kafkastatic.events import Event as Told
-from kafkastatic.types import Membership, TopicPartition
+from kafkastatic.types import TopicPartition
+from tests.group import consumer_machine as kip848
 from tests.group.machine import (
-    GROUP,
-    INST,
     LOST,
     MID,
     MINE,
@@ -54,7 +49,6 @@ from tests.group.machine import (
     O0,
     O1,
     O2,
-    O3,
     STATIC,
     VERSIONS,
     beaten,
@@ -77,10 +71,16 @@ class Watched:
     """A member, its journal, and when it is."""
 
     def __init__(self, settings: Settings = STATIC, topics: Sequence[str] = ("orders",)) -> None:
-        self.member: ClassicMember = idle(settings, topics)
+        self.member: Member = idle(settings, topics)
         self.journal = Journal(settings.rebalance_timeout)
         self.now = 0.0
         self.actions: list[Action] = []
+
+    @classmethod
+    def of(cls, member: Member, rebalance_timeout: float) -> Self:
+        ours = cls()
+        ours.member, ours.journal = member, Journal(rebalance_timeout)
+        return ours
 
     def sees(self, event: Event, now: float) -> list[Told]:
         self.now, self.actions = now, self.member.handle(event, now)
@@ -422,6 +422,7 @@ def test_a_fenced_member_has_lost_its_partitions_and_is_dead() -> None:
     assert ours.sees(LoseFinished(), 3.4) == []
     assert ours.journal.failed(error, EPOCH + 3.5) == [Fenced(EPOCH + 3.5, error, "member billing-0-b")]
     assert ours.health == (False, False, "ended: FencedInstanceIdError", 3.5)
+    assert ours.journal.health(EPOCH + 4.0).error is error
 
 
 def test_who_is_fenced_before_it_owned_anything_has_lost_nothing() -> None:
@@ -487,112 +488,149 @@ def test_who_asks_nothing_of_a_group_is_ready_when_it_has_started() -> None:
     assert ours.health == (True, True, "reads without a group", 0.0)
 
 
-# ── what the newer protocol says ──
+# ── the same of a member of a KIP-848 group ──
 
 
-@attrs.frozen
-class Now:
-    """What a machine is at one moment."""
-
-    membership: Membership
-    settled: bool = True
-
-    def handle(self, event: Event, now: float) -> list[Action]:
-        raise NotImplementedError
-
-    def deadline(self) -> float | None:
-        raise NotImplementedError
+def consumer_group(settings: ConsumerSettings = kip848.STATIC) -> Watched:
+    """One that knows the topics and the coordinator, and has sent join 1 at 0.0."""
+    ours = Watched.of(kip848.idle(settings), settings.rebalance_timeout)
+    ours.sees(Started(), 0.0)
+    assert ours.sees(CoordinatorFound(kip848.VERSIONS), 0.0) == [Joining(EPOCH, kip848.MID, "first join")]
+    return ours
 
 
-def who(epoch: int, *partitions: TopicPartition) -> Membership:
-    return Membership(GROUP, INST, MID, epoch, frozenset(partitions))
+def reconciled() -> Watched:
+    """Owns `MINE` in epoch 4 since 0.2; heartbeat 3 was sent at 5.3."""
+    ours = consumer_group()
+    assert ours.sees(Answered(1, kip848.well(4, kip848.HALF)), 0.1) == [Joined(EPOCH + 0.1, kip848.MID, 4, None)]
+    assert ours.sees(AssignFinished(), 0.2) == [Assigned(EPOCH + 0.2, 4, MINE, MINE)]
+    ours.sees(Answered(2, kip848.well()), 0.3)
+    ours.sees(TimerFired(), 5.3)
+    assert ours.health == (True, True, "in the group", 0.2)
+    return ours
 
 
-def steps(journal: Journal, *what: tuple[float, Event, list[Action], Now]) -> list[list[Told]]:
-    return [journal.saw(event, actions, now_it_is, now, EPOCH + now) for now, event, actions, now_it_is in what]
+@pytest.mark.scenario(33, where="machine")
+def test_a_crashed_predecessors_instance_id_is_waited_for() -> None:
+    """Neither dead nor ready, with the end of the waiting told."""
+    ours = consumer_group()
 
-
-def reconciled() -> Journal:
-    """In epoch 2 with three partitions, since 0.3."""
-    journal = Journal(300.0)
-    report = Report("joined", {"member_id": MID, "epoch": 2})
-    mine = frozenset({O0, O1, O2})
-    told = steps(
-        journal,
-        (
-            0.1,
-            CoordinatorFound(VERSIONS),
-            [Report("joining", {"member_id": MID, "reason": "first join"})],
-            Now(who(-1), False),
-        ),
-        (0.2, Answered(1, None), [report, Assign(mine, mine)], Now(who(2, O0, O1, O2), False)),
-        (0.3, AssignFinished(), [], Now(who(2, O0, O1, O2))),
-    )
-    assert told == [
-        [Joining(EPOCH + 0.1, MID, "first join")],
-        [Joined(EPOCH + 0.2, MID, 2, None)],
-        [Assigned(EPOCH + 0.3, 2, mine, mine)],
+    assert ours.sees(Answered(1, kip848.refused(111)), 0.1) == [
+        Waiting(EPOCH + 0.1, "UNRELEASED_INSTANCE_ID", EPOCH + 0.1, EPOCH + 60.1)
     ]
-    return journal
+    assert ours.health == (True, False, "waiting for the instance id: UNRELEASED_INSTANCE_ID", 0.1)
+    assert [type(event) for event in ours.sees(TimerFired(), 0.2)] == [Joining]
+    assert ours.health == (True, False, "waiting for the instance id: UNRELEASED_INSTANCE_ID", 0.1)
+    assert ours.sees(Answered(2, kip848.well(4, kip848.HALF)), 0.3) == [Joined(EPOCH + 0.3, kip848.MID, 4, None)]
+    assert ours.health == (True, False, "joining the group: on_partitions_assigned runs", 0.3)
+
+
+@pytest.mark.scenario(35, where="machine")
+def test_an_instance_id_that_is_not_released_ends_it_as_one_that_was_taken() -> None:
+    """The owner is named by the last event."""
+    ours = consumer_group()
+    ours.sees(Answered(1, kip848.refused(111)), 0.1)
+    ours.sees(TimerFired(), 0.2)
+
+    assert ours.sees(Answered(2, kip848.refused(111)), 60.2) == []
+    error = error_of(ours.actions)
+    assert isinstance(error, UnreleasedInstanceIdError)
+    error.owner = "member bbbb"
+    assert ours.journal.failed(error, EPOCH + 60.3) == [Fenced(EPOCH + 60.3, error, "member bbbb")]
+    assert ours.health == (False, False, "ended: UnreleasedInstanceIdError", 60.3)
+
+
+def test_who_is_let_in_and_given_nothing_yet_is_not_ready() -> None:
+    """Others have to give its share up first."""
+    ours = consumer_group()
+
+    ours.sees(Answered(1, kip848.well(4, {})), 0.1)
+    assert ours.health == (True, False, "joining the group: first join", 0.0)
+    ours.sees(TimerFired(), 0.2)
+    assert ours.sees(Answered(2, kip848.well(4, kip848.HALF)), 0.3) == []
+    assert ours.sees(AssignFinished(), 0.4) == [Assigned(EPOCH + 0.4, 4, MINE, MINE)]
+    assert ours.health == (True, True, "in the group", 0.4)
 
 
 def test_one_partition_that_goes_is_a_rebalance_of_its_own() -> None:
-    """Nothing was joined; what stays is kept."""
-    gone = frozenset({O2})
-    revoking = Report("revoking", {"member_id": MID, "epoch": 2, "reason": "the coordinator wants partitions back"})
+    """Nothing was joined; what stays is kept, and the callback is told that nothing was added."""
+    ours = reconciled()
 
-    assert steps(
-        reconciled(),
-        (1.0, Answered(2, None), [revoking, Revoke(gone, 31.0)], Now(who(3, O0, O1, O2), False)),
-        (1.5, RevokeFinished(), [], Now(who(3, O0, O1), False)),
-        (1.7, Answered(3, None), [], Now(who(3, O0, O1))),
-    ) == [
-        [],
-        [Revoked(EPOCH + 1.5, 3, gone)],
-        [
-            rebalance(
-                at=1.7,
-                cause="the coordinator wants partitions back",
-                epochs=(2, 3),
-                kept={O0, O1},
-                added=set(),
-                revoked={O2},
-                spent=(0.5, 0.0, 0.2, 0.0),
-            )
-        ],
-    ]
-
-
-def test_partitions_that_go_and_others_that_come_are_one_rebalance() -> None:
-    """Where the member is not at rest in between; the wait for those that come is part of `sync`."""
-    gone, new = frozenset({O2}), frozenset({O3})
-
-    told = steps(
-        reconciled(),
-        (1.0, Answered(2, None), [Revoke(gone, 31.0)], Now(who(3, O0, O1, O2), False)),
-        (1.5, RevokeFinished(), [], Now(who(3, O0, O1), False)),
-        (3.5, Answered(3, None), [Assign(new, frozenset({O0, O1, O3}))], Now(who(3, O0, O1, O3), False)),
-        (3.6, AssignFinished(), [], Now(who(3, O0, O1, O3))),
-    )
-    assert told[-1] == [
-        Assigned(EPOCH + 3.6, 3, frozenset({O0, O1, O3}), new),
+    assert ours.sees(Answered(3, kip848.well(5, {kip848.ORDERS: [0]})), 5.4) == []
+    assert ours.health == (True, True, "rebalancing: not assigned any more", 5.4)
+    assert ours.sees(RevokeFinished(), 5.9) == [Revoked(EPOCH + 5.9, 5, frozenset({O1}))]
+    assert ours.sees(AssignFinished(), 6.0) == [
+        Assigned(EPOCH + 6.0, 5, frozenset({O0}), NOTHING),
         rebalance(
-            at=3.6,
-            cause="the assignment changed",
-            epochs=(2, 3),
-            kept={O0, O1},
-            added={O3},
-            revoked={O2},
-            spent=(0.5, 0.0, 2.0, 0.1),
+            at=6.0,
+            cause="not assigned any more",
+            epochs=(4, 5),
+            kept={O0},
+            added=set(),
+            revoked={O1},
+            spent=(0.5, 0.0, 0.0, 0.1),
         ),
     ]
 
 
+def test_a_share_that_grows_is_a_rebalance_without_a_revoke() -> None:
+    """Told by a heartbeat, and done when the callback is."""
+    ours = reconciled()
+
+    assert ours.sees(Answered(3, kip848.well(5, {kip848.ORDERS: [0, 1, 2]})), 5.4) == []
+    assert ours.sees(AssignFinished(), 5.7) == [
+        Assigned(EPOCH + 5.7, 5, MINE | {O2}, frozenset({O2})),
+        rebalance(
+            at=5.7,
+            cause="the assignment changed",
+            epochs=(4, 5),
+            kept={O0, O1},
+            added={O2},
+            revoked=set(),
+            spent=(0.0, 0.0, 0.0, 0.3),
+        ),
+    ]
+
+
+def test_another_epoch_with_the_same_share_is_nothing() -> None:
+    """Others rebalance."""
+    ours = reconciled()
+
+    assert ours.sees(Answered(3, kip848.well(5)), 5.4) == []
+    assert ours.health == (True, True, "in the group", 0.2)
+
+
+@pytest.mark.protocol("consumer")
 @pytest.mark.scenario(23, where="machine")
 def test_a_removal_is_inferred_and_says_so() -> None:
-    """The machine concludes it; the event passes it on as what it is."""
-    mine = frozenset({O0, O1, O2})
-    lost = Report("lost", {"member_id": MID, "epoch": 2, "cause": "removed", "inferred": True})
+    """Within three heartbeat intervals no session times out."""
+    ours = reconciled()
 
-    (told,) = steps(reconciled(), (1.0, Answered(2, None), [lost, Lose(mine, "removed")], Now(who(-1), False)))
-    assert told == [Lost(EPOCH + 1.0, 2, mine, "removed", inferred=True)]
+    assert ours.sees(Answered(3, kip848.refused(25)), 5.4) == [Lost(EPOCH + 5.4, 4, MINE, "removed", inferred=True)]
+    assert ours.health == (True, False, "not in the group: lost, removed", 5.4)
+
+
+@pytest.mark.scenario(38, where="machine")
+def test_a_fenced_epoch_is_lost_and_no_end() -> None:
+    ours = reconciled()
+
+    assert ours.sees(Answered(3, kip848.refused(110)), 5.4) == [
+        Lost(EPOCH + 5.4, 4, MINE, "fenced_member_epoch", inferred=False)
+    ]
+    (again,) = ours.sees(LoseFinished(), 5.5)
+    assert again == Joining(EPOCH + 5.5, kip848.MID, "lost membership: fenced_member_epoch")
+
+
+def test_a_good_answer_is_proof() -> None:
+    """After a coordinator was lost, and after our own loop was asleep for longer than a session may last."""
+    ours = reconciled()
+    ours.sees(Answered(3, kip848.refused(16)), 5.4)
+    assert ours.health == (True, True, "unconfirmed: the coordinator was lost", 5.4)
+    ours.sees(CoordinatorFound(kip848.VERSIONS), 6.0)
+    ours.sees(Answered(4, kip848.well()), 6.1)
+    assert ours.health == (True, True, "in the group", 6.1)
+
+    ours.sees(TimerFired(), 60.0)
+    assert ours.health[1] is False
+    ours.sees(Answered(5, kip848.well()), 60.1)
+    assert ours.health == (True, True, "in the group", 60.1)

@@ -34,7 +34,13 @@ PLACES = (pytest.param("embedded", marks=pytest.mark.once), pytest.param("real",
 RELEASES: dict[str, tuple[str, Mapping[str, object]]] = {
     "4.4": (DEFAULT_VERSION, {}),
     "3.9": ("3.9.2", {}),
-    "3.9-java": ("3.9.2", {"group.coordinator.rebalance.protocols": "classic,consumer"}),
+    "3.9-java": (
+        "3.9.2",
+        {
+            "group.coordinator.rebalance.protocols": "classic,consumer",
+            "group.consumer.migration.policy": "bidirectional",
+        },
+    ),
 }
 """Version and settings of the shared brokers: by default 3.9 has its older group coordinator, written in Scala."""
 

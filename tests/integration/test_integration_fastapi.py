@@ -99,17 +99,17 @@ async def test_readiness_comes_with_the_assignment_and_a_shutdown_commits(kafka,
         assert await other.settle() == {(name, 0), (name, 1)}
         async with serving(kafka.bootstrap, name, group) as service:
             assert await service.get("/healthz") == (200, {"status": "alive"})
-            assert await service.get("/readyz") == (503, {"status": "not assigned", "handled": 0})
+            assert await service.get("/readyz") == (503, {"status": "joining the group: first join", "handled": 0})
             ((_, theirs),) = await other.settle()  # joins again, which is what the group waits for
 
             async def ready() -> bool:
-                return await service.get("/readyz") == (200, {"status": "ready", "handled": 0})
+                return await service.get("/readyz") == (200, {"status": "in the group", "handled": 0})
 
             await eventually(ready)
             await write(peer, name, 1 - theirs, [b"%d" % n for n in range(5)])
 
             async def handled() -> bool:
-                return await service.get("/readyz") == (200, {"status": "ready", "handled": 5})
+                return await service.get("/readyz") == (200, {"status": "in the group", "handled": 5})
 
             await eventually(handled)
             log = await service.ends()
@@ -130,7 +130,7 @@ async def test_a_replica_that_was_fenced_is_alive_but_not_ready(kafka, topic, gr
             return code, body["status"]
 
         async def ready() -> bool:
-            return await status() == (200, "ready")
+            return await status() == (200, "in the group")
 
         await eventually(ready)
         duplicate = RawMember(peer, group, [name], instance_id="billing-0", session_timeout_ms=60_000)

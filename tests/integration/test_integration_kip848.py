@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from kafkastatic import Consumer, FencedInstanceIdError, TopicPartition
-from kafkastatic.errors import CommitFailedError, ConfigError, UnreleasedInstanceIdError
+from kafkastatic.errors import (
+    CommitFailedError,
+    ConfigError,
+    StateFileLockedError,
+    UnreleasedInstanceIdError,
+    UnsupportedVersionError,
+)
 from kafkastatic.identity import IdentityRegistry
 from tests.support.raw_consumer import LEAVE, STEP_OUT, RawConsumer, described, members
 from tests.support.raw_peer import RawPeer
@@ -137,6 +146,55 @@ def waiting(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [m for record in caplog.records if (m := record.getMessage()).startswith("waiting_for_release ")]
 
 
+@contextlib.asynccontextmanager
+async def process(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A running `member_program` that has its partitions, and its member id; killed at the end."""
+    command = ("-m", "tests.support.member_program", *arguments)
+    running = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert running.stdout is not None
+        yield running, (await asyncio.wait_for(running.stdout.readline(), 30)).decode().strip()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            running.kill()
+        await running.communicate()
+
+
+@pytest.mark.scenario(33, where="real")
+@pytest.mark.asyncio
+async def test_a_killed_member_with_a_state_file_is_back_before_its_session_is_over(
+    kafka, topic, group_id, tmp_path, caplog
+) -> None:
+    """Refused once, it says -2 as its dead self and joins: the other member sees nothing, and nobody waits."""
+    caplog.set_level(logging.INFO, logger="kafkastatic")
+    name, group, file = await topic(partitions=2), group_id(), str(tmp_path / "state")
+    async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
+        other = RawConsumer(peer, group, name, "b")
+        await other.settle(2)
+        async with other.beating() as beats:
+            async with process(kafka.bootstrap, name, group, "a", file) as (killed, member_id):
+                await eventually(lambda: len(other.assignment) == 1)
+                await eventually(lambda: settled(peer, group))
+                epoch = (await described(peer, group)).group_epoch
+                with pytest.raises(StateFileLockedError):
+                    await consumer(proxy.bootstrap, name, **static(group, instance_state_file=file)).start()
+                killed.kill()
+                await killed.wait()
+            async with running(proxy.bootstrap, name, **static(group, instance_state_file=file)) as ours:
+                assert await ours.assigned() == {(name, 0), (name, 1)} - other.assignment
+                assert ours.membership.member_id == member_id
+                assert (epochs(sent(proxy)), codes(sent(proxy))) == ([JOIN, STEP_OUT, JOIN], [111, 0, 0])
+                assert given(sent(proxy)[-1]) == 1
+                assert (await described(peer, group)).group_epoch == epoch
+        assert set(beats) == {0}
+        assert waiting(caplog) == []
+
+
+async def settled(peer: RawPeer, group: str) -> bool:
+    """Every member has what it is to have."""
+    return (await described(peer, group)).group_state == "Stable"
+
+
 @pytest.mark.scenario(33, 35, where="real")
 @pytest.mark.asyncio
 async def test_a_second_process_ends_with_the_error_and_the_first_notices_nothing(kafka, topic, group_id) -> None:
@@ -159,6 +217,36 @@ async def test_a_second_process_ends_with_the_error_and_the_first_notices_nothin
         assert len(sent(proxy)) >= 2
         assert await members(peer, group) == {"a": before.member_id}
         assert (owner.membership, heard.calls) == (before, [("assigned", everything)])
+
+
+@pytest.mark.scenario(17, where="real")
+@pytest.mark.asyncio
+async def test_a_member_cut_off_for_longer_than_its_session_comes_back(kafka, topic, group_id) -> None:
+    """The others take everything over meanwhile; then 25: on_lost, a join, on_assigned, nothing raised."""
+    name, group, heard = await topic(), group_id(), Recorder()
+    async with (
+        recorded(kafka) as proxy,
+        RawPeer.connect(kafka.bootstrap) as peer,
+        running(proxy.bootstrap, name, listener=heard, **static(group)) as ours,
+        reading(ours) as reader,
+    ):
+        everything = await ours.assigned()
+        hold = proxy.hold(HEARTBEAT, when="request")
+        await asyncio.wait_for(hold.reached.wait(), 10)
+
+        async def gone() -> bool:
+            return not await members(peer, group)
+
+        await eventually(gone, timeout=20)
+        proxy.clear()
+        hold.release()
+        await eventually(lambda: len(heard.calls) == 3)
+        assert heard.calls == [("assigned", everything), ("lost", everything), ("assigned", everything)]
+        assert set(epochs(sent(proxy))) == {JOIN} and codes(sent(proxy))[-1] == 0
+        assert await members(peer, group) == {"a": ours.membership.member_id}
+        await write(peer, name, 0, [b"after"])
+        await eventually(lambda: [record.value for record in reader.records] == [b"after"])
+        assert reader.error is None
 
 
 # ── the wrong epoch ──
@@ -236,8 +324,8 @@ def refused(answer: Any, code: int) -> None:
 @pytest.mark.scenario(37, where="real")
 @pytest.mark.asyncio
 async def test_a_commit_with_an_old_epoch_is_tried_again_with_the_new_one(kafka, topic, group_id) -> None:
-    """113: one heartbeat, one retry; the second 113 is an error; the membership stands."""
-    name, group, heard = await topic(), group_id(), Recorder()
+    """113 while the group has gone on: a heartbeat brings the epoch, and one retry follows; else it is an error."""
+    name, elsewhere, group, heard = await topic(), await topic(), group_id(), Recorder()
     tp = TopicPartition(name, 0)
     async with (
         recorded(kafka) as proxy,
@@ -248,19 +336,24 @@ async def test_a_commit_with_an_old_epoch_is_tried_again_with_the_new_one(kafka,
         await ours.assigned()
         before = ours.membership
         proxy.clear()
+        hold = proxy.hold("OffsetCommit", when="request")  # and every heartbeat behind it
         proxy.rewrite("OffsetCommit", lambda answer: refused(answer, 113))
-        await ours.commit({tp: 2})
+        commit = asyncio.create_task(ours.commit({tp: 2}))
+        await asyncio.wait_for(hold.reached.wait(), 10)
+        assert await RawConsumer(peer, group, elsewhere, "b").join() == 0
+        hold.release()
+        await asyncio.wait_for(commit, 10)
         first, second = proxy.sent("OffsetCommit")
-        between = [beat for beat in proxy.sent(HEARTBEAT) if first.answered_at <= beat.at <= second.at]
-        assert codes(between) and set(codes(between)) == {0}
+        assert first.message.generation_id_or_member_epoch == before.epoch
+        assert second.message.generation_id_or_member_epoch == ours.membership.epoch > before.epoch
         assert await peer.committed(group, [tp]) == {tp: 2}
 
-        proxy.rewrite("OffsetCommit", lambda answer: refused(answer, 113), times=2)
+        proxy.rewrite("OffsetCommit", lambda answer: refused(answer, 113))
         with pytest.raises(CommitFailedError) as caught:
             await ours.commit({tp: 3})
         assert caught.value.offsets == {tp: 3}
-        assert len(proxy.sent("OffsetCommit")) == 4
-        assert (ours.membership, heard.kinds) == (before, ["assigned"])
+        assert len(proxy.sent("OffsetCommit")) == 3
+        assert heard.kinds == ["assigned"]
 
 
 @pytest.mark.scenario(37, where="real")
@@ -399,3 +492,18 @@ async def test_a_second_consumer_of_the_identity_in_this_process_sends_nothing(k
         with pytest.raises(ConfigError, match="already uses group_instance_id 'a'"):
             await consumer(proxy.bootstrap, name, **static(group, registry=registry)).start()
         assert (first.membership, heard.kinds, len(sent(proxy))) == (before, ["assigned"], joins)
+
+
+@pytest.mark.releases("3.9")
+@pytest.mark.scenario(2, where="real")
+@pytest.mark.asyncio
+async def test_a_broker_whose_coordinator_has_no_such_groups_is_a_configuration_error(kafka, topic, group_id) -> None:
+    """3.9 tells of the API and answers 35 unless its Java coordinator is on; no classic member comes of it."""
+    name, group = await topic(), group_id()
+    async with recorded(kafka) as proxy:
+        with pytest.raises(ConfigError) as caught:
+            async with consumer(proxy.bootstrap, name, **static(group)) as ours:
+                await asyncio.wait_for(ours.assigned(), 20)
+        assert isinstance(caught.value, UnsupportedVersionError)
+        assert "group.coordinator.rebalance.protocols" in str(caught.value)
+        assert not proxy.sent("JoinGroup")

@@ -16,8 +16,8 @@ from tools.real_kafka import DEFAULT_VERSION, free_port
 
 _AS_THE_REAL_ONE: dict[str, object] = {"auto.create.topics.enable": False, "group.min.session.timeout.ms": 1000}
 
-_LIMITS = "group.consumer.min."
-"""Settings that only allow other settings, which the embedded broker allows anyway."""
+_LIMITS = ("group.consumer.min.", "group.consumer.migration.policy")
+"""Settings that only allow what the embedded broker allows anyway."""
 
 
 class EmbeddedKafka:

@@ -270,11 +270,16 @@ class ScriptedBroker:
         if self._drops[api]:
             self._drops[api] -= 1
             return None
-        handler = self._handlers.get(api) or getattr(self, f"_{APIS[api].__module__.rpartition('.')[2]}", None)
-        answer = refusal(call, code) if code or handler is None else handler(call)
+        handler = self._handlers.get(api, self.default)
+        answer = refusal(call, code) if code else handler(call)
         if code and call.api == "Metadata":
             answer.brokers = self._metadata(call).brokers
         return await answer if inspect.isawaitable(answer) else answer
+
+    def default(self, call: Call) -> Answer | Awaitable[Answer]:
+        """The answer that nobody scripted."""
+        answer = getattr(self, f"_{APIS[call.api].__module__.rpartition('.')[2]}", None)
+        return answer(call) if answer else refusal(call, 0)
 
     def _api_versions(self, call: Call) -> Response:
         answer = call.request.RESPONSE()
@@ -291,8 +296,9 @@ class ScriptedBroker:
         host, port = self.advertised or (self.host, self.port)
         answer, made = call.request.RESPONSE(cluster_id="scripted"), call.messages
         answer.brokers.append(made.MetadataResponseBroker(node_id=NODE, host=host, port=port))
-        for name in self.topics if call.request.topics is None else [topic.name for topic in call.request.topics]:
-            topic = made.MetadataResponseTopic(name=name, error_code=3)
+        asked = call.request.topics
+        for name in self.topics if asked is None else [topic.name or self._named(topic.topic_id) for topic in asked]:
+            topic = made.MetadataResponseTopic(name=name or None, error_code=3 if name else 100)
             if name in self.topics:
                 topic.error_code, topic.topic_id = 0, self.topic_id(name)
             for index in range(self.topics.get(name, 0)):
@@ -463,6 +469,8 @@ def refusal(call: Call, code: int) -> Any:
             ]
         case "Metadata":
             answer.topics = [made.MetadataResponseTopic(name=t.name, error_code=code) for t in request.topics or ()]
+        case "ConsumerGroupDescribe":
+            answer.groups = [made.DescribedGroup(group_id=name, error_code=code) for name in request.group_ids]
         case "DescribeGroups":
             answer.groups = [made.DescribedGroup(group_id=name, error_code=code) for name in request.groups]
         case _ if "error_code" in answer.__slots__:

@@ -59,7 +59,7 @@ class ConsumerMember(Reconciling):
     @property
     def settled(self) -> bool:
         """In the group, with no join, callback or change of the assignment under way."""
-        return self.state is State.STABLE
+        return self.state is State.STABLE and self._confirmed
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event and return what to do. After FAILED and STOPPED there is nothing to do any more."""
@@ -156,7 +156,7 @@ class ConsumerMember(Reconciling):
         if self.state not in IN_GROUP:
             return actions
         if self._doubtful_at is not None and now >= self._doubtful_at:
-            self._doubtful_at = None
+            self._doubtful_at, self._unproven = None, True
             actions.append(Report("session_timeout_passed", {**self._who(), "inferred": True}))
         due = self._heartbeat_at is not None and now >= self._heartbeat_at
         if due and API not in self._live and self._coordinator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.consumer_member import ConsumerMember, joined, stable
+from tests.conformance.consumer_member import ConsumerMember, joined, stable, topic_of
 from tests.conformance.scripts.consumer_static import show
 from tests.conformance.session import Session, consumer_scenario, disturbing, on, scenario
 
@@ -10,7 +10,7 @@ from tests.conformance.session import Session, consumer_scenario, disturbing, on
 @consumer_scenario
 async def consumer_reconciliation_of_two(s: Session) -> None:
     """The newcomer waits for what the other has not said to have given up."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     a, b = ConsumerMember(s, "a", topics=[topic]), ConsumerMember(s, "b", topics=[topic])
     await joined(a)
     held = a.assigned
@@ -30,7 +30,7 @@ async def consumer_reconciliation_of_two(s: Session) -> None:
 @consumer_scenario
 async def consumer_reconciliation_of_three(s: Session) -> None:
     """Two give up to a third, one of them late; what the first gives up does not wait for the second."""
-    topic = await s.topic(partitions=6)
+    topic = await topic_of(s, partitions=6)
     a, b, c = (ConsumerMember(s, name, topics=[topic], instance_id=name) for name in "abc")
     await joined(a, b)
     await c.join()
@@ -49,7 +49,7 @@ async def consumer_reconciliation_of_three(s: Session) -> None:
 @consumer_scenario
 async def consumer_target_changes_while_members_give_up(s: Session) -> None:
     """A third joins, and the second leaves, before the first has given anything up."""
-    topic = await s.topic(partitions=6)
+    topic = await topic_of(s, partitions=6)
     a, b, c = (ConsumerMember(s, name, topics=[topic]) for name in "abc")
     await joined(a)
     await b.join()
@@ -70,7 +70,7 @@ async def consumer_target_changes_while_members_give_up(s: Session) -> None:
 @consumer_scenario
 async def consumer_gives_up_too_late(s: Session) -> None:
     """Heartbeats go on, but the partitions are not given up within the rebalance timeout: removed."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a = ConsumerMember(s, "a", topics=[topic], instance_id="a", rebalance_timeout_ms=2_000)
     await joined(a)
     held = a.assigned
@@ -92,7 +92,7 @@ async def consumer_assignors(s: Session) -> None:
     """Among three members by each; the one that most ask for; changed while the group goes on."""
     for assignor, sizes in (("uniform", [8]), ("range", [3, 5])):  # uniform deals topics in the order of their ids
         group = f"{s.group}-{assignor}"
-        topics = [await s.topic(f"{assignor}{size}", partitions=size) for size in sizes]
+        topics = [await topic_of(s, f"{assignor}{size}", partitions=size) for size in sizes]
         members = [ConsumerMember(s, name, topics=topics, assignor=assignor, group=group) for name in "abc"]
         await joined(*members)
         await s.send("admin", "ConsumerGroupDescribe", 0, assignor, group_ids=[group])
@@ -110,7 +110,7 @@ async def consumer_assignors(s: Session) -> None:
 @consumer_scenario
 async def consumer_subscriptions_differ(s: Session) -> None:
     """Members with different topics; one that changes them by a heartbeat."""
-    t, u = await s.topic("t", partitions=3), await s.topic("u", partitions=4)
+    t, u = await topic_of(s, "t", partitions=3), await topic_of(s, "u", partitions=4)
     a, b = ConsumerMember(s, "a", topics=[t]), ConsumerMember(s, "b", topics=[t, u])
     await joined(a, b)
     await show(s, "a wants one topic, b both")
@@ -126,7 +126,7 @@ async def consumer_subscriptions_differ(s: Session) -> None:
 @consumer_scenario
 async def consumer_topics_grow(s: Session) -> None:
     """More partitions, and a topic that was waited for: the members are told by a heartbeat."""
-    topic, coming = await s.topic(partitions=2), f"{s.group}.u"
+    topic, coming = await topic_of(s, partitions=2), f"{s.group}.u"
     a = ConsumerMember(s, "a", topics=[topic, coming])
     await joined(a)
     epoch = a.epoch
@@ -135,7 +135,7 @@ async def consumer_topics_grow(s: Session) -> None:
     await stable(a)
     await show(s, "four partitions")
     epoch = a.epoch
-    await s.topic("u", partitions=3)
+    await topic_of(s, "u", partitions=3)
     await s.eventually(lambda: a.acknowledge().task, lambda answer: answer.member_epoch > epoch)
     await stable(a)
     await show(s, "the other topic is there")
@@ -145,7 +145,7 @@ async def consumer_topics_grow(s: Session) -> None:
 @consumer_scenario
 async def consumer_topics_are_deleted(s: Session) -> None:
     """The members are told by a heartbeat; the offsets go, and a commit is refused."""
-    t, u = await s.topic("t", partitions=3), await s.topic("u", partitions=2)
+    t, u = await topic_of(s, "t", partitions=3), await topic_of(s, "u", partitions=2)
     a = ConsumerMember(s, "a", topics=[t, u])
     await joined(a)
     await a.commit(u, 5)
@@ -167,7 +167,7 @@ async def consumer_topics_are_deleted(s: Session) -> None:
 @scenario
 async def consumer_patterns(s: Session) -> None:
     """What a pattern matches is found out by the broker, in the background: good, bad, matching nothing, changed."""
-    t, _ = await s.topic("t", partitions=2), await s.topic("u", partitions=3)
+    t, _ = await topic_of(s, "t", partitions=2), await topic_of(s, "u", partitions=3)
     prefix = s.group
     a = ConsumerMember(s, "a", pattern=f"{prefix}\\.[tu]")
     await a.join("bad", subscribed_topic_regex="(")
@@ -202,8 +202,8 @@ async def consumer_patterns(s: Session) -> None:
 @scenario
 async def consumer_patterns_of_two_members(s: Session) -> None:
     """Members of one pattern share what it matches, others do not."""
-    await s.topic("t", partitions=4)
-    await s.topic("u", partitions=3)
+    await topic_of(s, "t", partitions=4)
+    await topic_of(s, "u", partitions=3)
     first, second = f"{s.group}\\.t", f"{s.group}\\..*"
     a, b = ConsumerMember(s, "a", pattern=first, instance_id="a"), ConsumerMember(s, "b", pattern=second)
     await a.join().task
@@ -227,7 +227,7 @@ async def consumer_patterns_of_two_members(s: Session) -> None:
 @scenario
 async def consumer_assignment_interval(s: Session) -> None:
     """4.4 computes a target no sooner than an interval after the last one; who joins meanwhile has nothing yet."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = ConsumerMember(s, "a", topics=[topic]), ConsumerMember(s, "b", topics=[topic])
     await a.join("the first")
     await b.join("within the interval")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from tests.conformance.consumer_member import ConsumerMember, joined, stable
+from tests.conformance.consumer_member import ConsumerMember, joined, stable, topic_of
 from tests.conformance.session import Session, consumer_scenario, on, scenario
 
 
-@on("4.4", "3.9", "3.9-java")
+@on("3.9")
 @scenario
+async def consumer_groups_are_switched_off(s: Session) -> None:
+    """3.9 knows the requests by default too, and refuses them."""
+    a = ConsumerMember(s, "a", topics=["t"], instance_id="a")
+    await a.join()
+    await a.heartbeat()
+    await a.step_out()
+    await s.send("admin", "ConsumerGroupDescribe", 0, group_ids=[s.group])
+
+
+@consumer_scenario
 async def consumer_group_begins(s: Session) -> None:
-    """3.9 knows the request by default too, and refuses it."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a = ConsumerMember(s, "a", topics=[topic])
     await a.join()
     await a.heartbeat()
@@ -21,7 +30,7 @@ async def consumer_group_begins(s: Session) -> None:
 @consumer_scenario
 async def consumer_member_ids(s: Session) -> None:
     """Version 0 gives one to who has none, version 1 insists that the member brings it."""
-    topic = await s.topic()
+    topic = await topic_of(s)
     for version in (0, 1):
         group = f"{s.group}-{version}"
         a = ConsumerMember(s, "a", topics=[topic], group=group)
@@ -38,7 +47,7 @@ async def consumer_member_ids(s: Session) -> None:
 @scenario
 async def consumer_group_is_described_at_every_version(s: Session) -> None:
     """Version 1 tells which protocol a member speaks."""
-    topic = await s.topic()
+    topic = await topic_of(s)
     await joined(ConsumerMember(s, "a", topics=[topic], instance_id="a"))
     for version in (0, 1):
         await s.send("admin", "ConsumerGroupDescribe", version, group_ids=[s.group])
@@ -47,7 +56,7 @@ async def consumer_group_is_described_at_every_version(s: Session) -> None:
 @consumer_scenario
 async def consumer_joins_that_are_refused(s: Session) -> None:
     """Each for something that is missing or wrong; nothing comes into being."""
-    topic = await s.topic()
+    topic = await topic_of(s)
     a = ConsumerMember(s, "a", topics=[topic])
     await a.join("no group", group_id="")
     await a.join("a group of blanks", group_id="  ")
@@ -71,7 +80,7 @@ async def consumer_joins_that_are_refused(s: Session) -> None:
 @consumer_scenario
 async def consumer_joins_with_little(s: Session) -> None:
     """No topics, topics that are not there, ids and assignors of every kind."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     for number, (what, fields) in enumerate(
         {
             "no topics": {"subscribed_topic_names": []},
@@ -93,7 +102,7 @@ async def consumer_joins_with_little(s: Session) -> None:
 @consumer_scenario
 async def consumer_heartbeats_with_each_epoch(s: Session) -> None:
     """Of a dynamic member of a stable group, which holds epoch 3 (2 on 3.9), and one that is not a member."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = ConsumerMember(s, "a", topics=[topic]), ConsumerMember(s, "b", topics=[topic])
     await joined(a, b)
     epoch, owned = a.epoch, a.assigned
@@ -119,7 +128,7 @@ async def consumer_heartbeats_with_each_epoch(s: Session) -> None:
 @consumer_scenario
 async def consumer_static_heartbeats_with_each_epoch(s: Session) -> None:
     """The same of a static member."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = (ConsumerMember(s, name, topics=[topic], instance_id=name) for name in "ab")
     await joined(a, b)
     epoch, owned = a.epoch, a.assigned
@@ -141,7 +150,7 @@ async def consumer_static_heartbeats_with_each_epoch(s: Session) -> None:
 @consumer_scenario
 async def consumer_joins_again_when_an_answer_was_lost(s: Session) -> None:
     """The answer to the join, and one that told of a new epoch: the same request again, dynamic and static."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     for instance_id in (None, "a"):
         group = f"{s.group}-{instance_id}"
         a = ConsumerMember(s, "a", topics=[topic], instance_id=instance_id, group=group)
@@ -162,7 +171,7 @@ async def consumer_joins_again_when_an_answer_was_lost(s: Session) -> None:
 @consumer_scenario
 async def consumer_members_leave(s: Session) -> None:
     """-1 removes at once and for good, a static one too; the others' partitions come without waiting."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = ConsumerMember(s, "a", topics=[topic]), ConsumerMember(s, "b", topics=[topic], instance_id="b")
     await joined(a, b)
     old = b.epoch
@@ -185,7 +194,7 @@ async def consumer_members_leave(s: Session) -> None:
 @consumer_scenario
 async def consumer_group_that_is_full(s: Session) -> None:
     """One more is refused; a static member that stepped out comes back into its place on 4.4."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     members = [ConsumerMember(s, name, topics=[topic], instance_id=name) for name in "abcd"]
     await joined(*members)
     e, d = ConsumerMember(s, "e", topics=[topic], instance_id="e"), members[-1]
@@ -204,7 +213,7 @@ async def consumer_group_that_is_full(s: Session) -> None:
 @consumer_scenario
 async def consumer_member_expires(s: Session) -> None:
     """A session that passes without a heartbeat: removed, and it may join again at once."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = ConsumerMember(s, "a", topics=[topic]), ConsumerMember(s, "b", topics=[topic])
     await joined(a, b)
     epoch = b.epoch

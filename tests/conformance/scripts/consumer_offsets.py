@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.consumer_member import ConsumerMember, joined, stable
+from tests.conformance.consumer_member import ConsumerMember, joined, stable, topic_of
 from tests.conformance.member import Member
 from tests.conformance.scripts.consumer_static import show
 from tests.conformance.session import Session, consumer_scenario, on, scenario
@@ -11,7 +11,7 @@ from tests.conformance.session import Session, consumer_scenario, on, scenario
 @consumer_scenario
 async def consumer_commits_with_each_epoch(s: Session) -> None:
     """The current epoch; older ones count on 4.3 and later from the epoch on in which the partition was assigned."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     a, b = ConsumerMember(s, "a", topics=[topic], instance_id="a"), ConsumerMember(s, "b", topics=[topic])
     await joined(a)
     await a.commit(topic, 1, "the first epoch")
@@ -44,7 +44,7 @@ async def consumer_commits_with_each_epoch(s: Session) -> None:
 @consumer_scenario
 async def consumer_commits_after_stepping_out(s: Session) -> None:
     """-2: its old epoch is stale, -2 counts; the one that came back commits with old epochs too (4.3 and later)."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = (ConsumerMember(s, name, topics=[topic], instance_id=name) for name in "ab")
     await joined(a, b)
     epoch = b.epoch
@@ -69,7 +69,7 @@ async def consumer_commits_after_stepping_out(s: Session) -> None:
 @consumer_scenario
 async def consumer_offsets_are_fetched_with_each_epoch(s: Session) -> None:
     """A fence of its own, other than in classic groups; without an identity anyone may read."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a = ConsumerMember(s, "a", topics=[topic], instance_id="a")
     await joined(a)
     await a.commit(topic, 3)
@@ -94,7 +94,7 @@ async def consumer_offsets_are_fetched_with_each_epoch(s: Session) -> None:
 @scenario
 async def consumer_commits_by_topic_id(s: Session) -> None:
     """Version 10 of commits and of offset fetches names topics by their ids."""
-    topic = await s.topic(partitions=1)
+    topic = await topic_of(s, partitions=1)
     topic_id = await s.topic_id(topic)
     a = ConsumerMember(s, "a", topics=[topic], instance_id="a")
     await joined(a)
@@ -123,7 +123,7 @@ async def consumer_commits_by_topic_id(s: Session) -> None:
 @consumer_scenario
 async def consumer_groups_are_seen_in_each_state(s: Session) -> None:
     """Described by either request, listed, and deleted only without members."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = ConsumerMember(s, "a", topics=[topic], instance_id="a"), ConsumerMember(s, "b", topics=[topic])
 
     async def seen(note: str) -> None:
@@ -159,7 +159,7 @@ async def consumer_groups_are_seen_in_each_state(s: Session) -> None:
 @scenario
 async def consumer_group_is_described_by_the_newest_describe_groups(s: Session) -> None:
     """Version 6 says why there is nothing to be seen of a consumer group."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     await joined(ConsumerMember(s, "a", topics=[topic]))
     await s.send("admin", "DescribeGroups", 6, groups=[s.group])
 
@@ -167,7 +167,7 @@ async def consumer_group_is_described_by_the_newest_describe_groups(s: Session) 
 @consumer_scenario
 async def consumer_offsets_are_deleted(s: Session) -> None:
     """Those of topics that a member is subscribed to stay."""
-    t, u = await s.topic("t"), await s.topic("u")
+    t, u = await topic_of(s, "t"), await topic_of(s, "u")
     a = ConsumerMember(s, "a", topics=[t])
     await joined(a)
     await a.commit(t, 3)
@@ -181,7 +181,7 @@ async def consumer_offsets_are_deleted(s: Session) -> None:
 @consumer_scenario
 async def classic_requests_to_a_consumer_group(s: Session) -> None:
     """Of those who are no classic members: what each is answered."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a = ConsumerMember(s, "a", topics=[topic], instance_id="a")
     await joined(a)
     stranger = Member(s, "x", instance_id="x")
@@ -206,7 +206,7 @@ async def classic_requests_to_a_consumer_group(s: Session) -> None:
 @consumer_scenario
 async def consumer_requests_to_a_classic_group(s: Session) -> None:
     """Of members that the group does not know."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     classic = Member(s, "a", instance_id="a")
     await classic.join()
     await classic.sync()

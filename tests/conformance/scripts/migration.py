@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.consumer_member import ConsumerMember, joined, stable
+from tests.conformance.consumer_member import ConsumerMember, joined, stable, topic_of
 from tests.conformance.member import Member, group_of, joined_again
 from tests.conformance.scripts.consumer_static import show
 from tests.conformance.session import Session, consumer_scenario
@@ -31,7 +31,7 @@ async def seen(s: Session, note: str) -> None:
 @consumer_scenario
 async def classic_static_is_replaced_by_a_consumer(s: Session) -> None:
     """4.x lets it take the place and the partitions; 3.9 wants the classic member gone first."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     a, b = (classic(s, name, topic, name) for name in "ab")
     await assigned(s, a, b, topic)
     new = ConsumerMember(s, "b", topics=[topic], instance_id="b")
@@ -52,7 +52,7 @@ async def classic_static_is_replaced_by_a_consumer(s: Session) -> None:
 @consumer_scenario
 async def classic_static_that_has_left_is_replaced_by_a_consumer(s: Session) -> None:
     """With its place free, either release lets the consumer in beside the classic members."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     a, b = (classic(s, name, topic, name) for name in "ab")
     await assigned(s, a, b, topic)
     await b.leave()
@@ -74,7 +74,7 @@ async def classic_static_that_has_left_is_replaced_by_a_consumer(s: Session) -> 
 @consumer_scenario
 async def classic_group_becomes_a_consumer_group_one_by_one(s: Session) -> None:
     """Dynamic members: the last classic one leaves, and the group is what it became."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     a = classic(s, "a", topic)
     await a.join()
     await a.join()
@@ -97,7 +97,7 @@ async def classic_group_becomes_a_consumer_group_one_by_one(s: Session) -> None:
 @consumer_scenario
 async def classic_group_without_members_becomes_a_consumer_group(s: Session) -> None:
     """And the other way round: an empty group takes the type of who joins; the offsets stay."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a = classic(s, "a", topic, "a")
     await group_of(s, a)
     await a.commit(topic, 3)
@@ -117,7 +117,7 @@ async def classic_group_without_members_becomes_a_consumer_group(s: Session) -> 
 @consumer_scenario
 async def classic_group_that_rebalances_meets_a_consumer(s: Session) -> None:
     """A consumer joins while a classic member is parked in its join."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a, b = (classic(s, name, topic, name) for name in "ab")
     await group_of(s, a)
     parked = await b.join().parked()
@@ -125,13 +125,13 @@ async def classic_group_that_rebalances_meets_a_consumer(s: Session) -> None:
     await new.join()
     await parked
     await a.heartbeat()
-    await seen(s, "both protocols")
+    await s.send("admin", "ListGroups", 5, then=s.own_groups)
 
 
 @consumer_scenario
 async def classic_group_without_owned_partitions_meets_a_consumer(s: Session) -> None:
     """Metadata that cannot be read, another type and other protocols: no way to go over."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a = Member(s, "a", instance_id="a", protocols={"range": b"\x00"}, group=f"{s.group}-unreadable")
     await a.join()
     await a.sync(assignments={a: assignment([(topic, 0)])})
@@ -145,7 +145,7 @@ async def classic_group_without_owned_partitions_meets_a_consumer(s: Session) ->
 @consumer_scenario
 async def consumer_static_is_replaced_by_a_classic_one(s: Session) -> None:
     """The way back: the consumer that is replaced is the last, and the group turns classic with its partitions kept."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     new = ConsumerMember(s, "a", topics=[topic], instance_id="a")
     await joined(new)
     old = classic(s, "a", topic, "a")
@@ -163,7 +163,7 @@ async def consumer_static_is_replaced_by_a_classic_one(s: Session) -> None:
 @consumer_scenario
 async def consumer_static_beside_another_is_replaced_by_a_classic_one(s: Session) -> None:
     """One consumer is left: the group stays a consumer group, and the classic member is served its assignment."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     a, b = (ConsumerMember(s, name, topics=[topic], instance_id=name) for name in "ab")
     await joined(a, b)
     old = classic(s, "b", topic, "b")
@@ -193,7 +193,7 @@ async def consumer_static_beside_another_is_replaced_by_a_classic_one(s: Session
 @consumer_scenario
 async def consumer_owner_is_taken_back_by_a_naive_classic_member(s: Session) -> None:
     """What a classic member does that answers 25 to a commit with a join of its own: the group is classic again."""
-    topic = await s.topic(partitions=4)
+    topic = await topic_of(s, partitions=4)
     a, b = (classic(s, name, topic, name) for name in "ab")
     await assigned(s, a, b, topic)
     await b.leave()
