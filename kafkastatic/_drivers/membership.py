@@ -95,6 +95,11 @@ class MembershipDriver:
     def membership(self) -> Membership:
         return self._member.membership
 
+    @property
+    def moving(self) -> bool:
+        """On the way into the next generation with what is owned: cooperatively. An eager member owns nothing then."""
+        return self._joining is not None and bool(self.membership.assignment)
+
     def feed(self, event: m.Event) -> None:
         """Hand an event to the machine, soon."""
         self._inbox.append(event)

@@ -1,4 +1,4 @@
-"""Static members that restart into an assignment that does not fit any more: the coordinator gives it back all the same.
+"""Static members that restart into an assignment that does not fit any more, but is what the coordinator gives back.
 
 They look at it once, behind their first heartbeat, and join again if it leaves partitions without an owner.
 """
