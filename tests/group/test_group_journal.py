@@ -58,6 +58,7 @@ from tests.group.machine import (
     joined,
     sync_error,
     synced,
+    undescribed,
 )
 
 EPOCH = 1_000_000.0
@@ -101,6 +102,7 @@ def entered(settings: Settings = STATIC) -> Watched:
     ours.sees(Answered(1, joined()), 0.1)
     ours.sees(Answered(2, synced()), 0.2)
     ours.sees(Answered(3, beaten()), 0.3)
+    ours.sees(Answered(4, undescribed()), 0.3)
     ours.sees(AssignFinished(), 0.5)
     return ours
 
@@ -108,7 +110,7 @@ def entered(settings: Settings = STATIC) -> Watched:
 def beats(ours: Watched, code: int = 0) -> list[Told]:
     """The heartbeat of 3.2 is answered at 3.3."""
     assert ours.sees(TimerFired(), 3.2) == []
-    return ours.sees(Answered(4, beaten(code)), 3.3)
+    return ours.sees(Answered(5, beaten(code)), 3.3)
 
 
 IN_THE_GROUP = (True, True, "in the group", 0.5)
@@ -140,7 +142,7 @@ def test_nothing_is_told_of_a_quiet_life() -> None:
     """While another static member restarts, all that is heard are good heartbeats."""
     ours = entered()
 
-    assert [beats(ours), ours.sees(TimerFired(), 6.2), ours.sees(Answered(5, beaten()), 6.3)] == [[], [], []]
+    assert [beats(ours), ours.sees(TimerFired(), 6.2), ours.sees(Answered(6, beaten()), 6.3)] == [[], [], []]
     assert ours.health == IN_THE_GROUP
 
 
@@ -201,8 +203,8 @@ def test_a_rebalance_is_told_once_with_where_the_time_went() -> None:
         Revoked(EPOCH + 3.9, 4, MINE),
         Joining(EPOCH + 3.9, MID, "group is rebalancing"),
     ]
-    assert ours.sees(Answered(5, joined(generation=5)), 5.9) == [Joined(EPOCH + 5.9, MID, 5, False)]
-    assert ours.sees(Answered(6, synced(THEIRS)), 6.3) == []
+    assert ours.sees(Answered(6, joined(generation=5)), 5.9) == [Joined(EPOCH + 5.9, MID, 5, False)]
+    assert ours.sees(Answered(7, synced(THEIRS)), 6.3) == []
     assert ours.health == (True, True, "rebalancing: group is rebalancing", 3.3)
     assert ours.sees(AssignFinished(), 7.8) == [
         Assigned(EPOCH + 7.8, 5, THEIRS, THEIRS),
@@ -283,12 +285,12 @@ def test_looking_for_the_coordinator_is_part_of_joining() -> None:
     ours = entered()
     beats(ours, 27)
     ours.sees(TimerFired(), 6.2)
-    ours.sees(RequestFailed(5, LOST), 6.3)
+    ours.sees(RequestFailed(6, LOST), 6.3)
 
     assert ours.sees(RevokeFinished(), 7.3) == [Revoked(EPOCH + 7.3, 4, MINE)]
     assert ours.sees(CoordinatorFound(VERSIONS), 9.3) == [Joining(EPOCH + 9.3, MID, "group is rebalancing")]
-    ours.sees(Answered(6, joined(generation=5)), 9.8)
-    ours.sees(Answered(7, synced()), 10.0)
+    ours.sees(Answered(7, joined(generation=5)), 9.8)
+    ours.sees(Answered(8, synced()), 10.0)
     told = ours.sees(AssignFinished(), 10.0)[-1]
     assert isinstance(told, Rebalanced)
     assert (told.revoke, told.join) == (pytest.approx(4.0), pytest.approx(2.5))
@@ -303,8 +305,8 @@ def test_a_way_back_after_an_unsubscribe_is_no_rebalance() -> None:
 
     ours.sees(SubscriptionChanged(frozenset({"orders"})), 2.0)
     assert ours.health == (True, False, "joining the group: subscription changed", 2.0)
-    ours.sees(Answered(4, joined(generation=5)), 2.1)
-    ours.sees(Answered(5, synced()), 2.2)
+    ours.sees(Answered(5, joined(generation=5)), 2.1)
+    ours.sees(Answered(6, synced()), 2.2)
     assert ours.sees(AssignFinished(), 2.3) == [Assigned(EPOCH + 2.3, 5, MINE, MINE)]
 
 
@@ -312,18 +314,18 @@ def test_a_way_back_after_an_unsubscribe_is_no_rebalance() -> None:
 
 
 @pytest.mark.scenario(17, 30, where="machine")
-@pytest.mark.parametrize(("code", "name"), [(22, "illegal_generation"), (25, "unknown_member_id")])
+@pytest.mark.parametrize(("code", "name"), [(22, "illegal_generation"), (25, "removed")])
 def test_a_lost_membership_is_not_ready_until_it_is_back(code: int, name: str) -> None:
     """Told at once, before the callback; the way back is a rebalance whose cause it is."""
     ours = entered()
 
-    assert beats(ours, code) == [Lost(EPOCH + 3.3, 4, MINE, name, inferred=False)]
+    assert beats(ours, code) == [Lost(EPOCH + 3.3, 4, MINE, name, inferred=code == 25)]
     assert ours.health == (True, False, f"not in the group: lost, {name}", 3.3)
     (joining,) = ours.sees(LoseFinished(), 3.4)
     assert joining == Joining(EPOCH + 3.4, MID if code == 22 else "", f"lost membership: {name}")
     assert ours.health == (True, False, f"joining the group: lost membership: {name}", 3.4)
-    ours.sees(Answered(5, joined(generation=5)), 3.6)
-    assert ours.sees(Answered(6, synced(THEIRS)), 3.9) == []
+    ours.sees(Answered(6, joined(generation=5)), 3.6)
+    assert ours.sees(Answered(7, synced(THEIRS)), 3.9) == []
     assert ours.health == (True, False, "joining the group: on_partitions_assigned runs", 3.9)
     assert ours.sees(AssignFinished(), 4.3) == [
         Assigned(EPOCH + 4.3, 5, THEIRS, THEIRS),
@@ -345,12 +347,12 @@ def test_partitions_that_are_lost_while_they_are_given_up_are_not_revoked() -> N
     ours = entered()
     beats(ours, 27)
     ours.sees(TimerFired(), 6.2)
-    assert ours.sees(Answered(5, beaten(25)), 6.3) == [Lost(EPOCH + 6.3, 4, MINE, "unknown_member_id", inferred=False)]
+    assert ours.sees(Answered(6, beaten(25)), 6.3) == [Lost(EPOCH + 6.3, 4, MINE, "removed", inferred=True)]
     assert ours.sees(RevokeFinished(), 6.4) == []
     ours.sees(LoseFinished(), 6.5)
-    ours.sees(Answered(6, joined(generation=5)), 6.6)
-    ours.sees(Answered(7, synced()), 6.7)
-    assert ours.sees(Answered(8, beaten(25)), 6.8) == [Lost(EPOCH + 6.8, 5, MINE, "unknown_member_id", inferred=False)]
+    ours.sees(Answered(7, joined(generation=5)), 6.6)
+    ours.sees(Answered(8, synced()), 6.7)
+    assert ours.sees(Answered(9, beaten(25)), 6.8) == [Lost(EPOCH + 6.8, 5, MINE, "unknown_member_id", inferred=False)]
     assert ours.sees(AssignFinished(), 6.9) == []
 
 
@@ -378,17 +380,17 @@ def test_a_bare_heartbeat_of_a_loading_coordinator_confirms_nothing() -> None:
     doubtful = (True, True, "unconfirmed: the coordinator was lost", 3.3)
     assert ours.health == doubtful
     ours.sees(CoordinatorFound(VERSIONS), 9.0)
-    ours.sees(Answered(5, beaten()), 9.1)
+    ours.sees(Answered(6, beaten()), 9.1)
     assert ours.health == doubtful
-    ours.sees(Answered(6, sync_error(14)), 9.2)
+    ours.sees(Answered(7, sync_error(14)), 9.2)
     assert ours.health == doubtful
     ours.sees(TimerFired(), 45.3)
     passed = (True, False, "unconfirmed: no word of the coordinator for session_timeout_ms", 45.3)
     assert ours.health == passed
-    ours.sees(Answered(7, beaten()), 45.4)
+    ours.sees(Answered(8, beaten()), 45.4)
     assert ours.health == passed
 
-    ours.sees(Answered(8, synced()), 45.5)
+    ours.sees(Answered(9, synced()), 45.5)
     assert ours.health == (True, True, "in the group", 45.5)
 
 
@@ -400,7 +402,7 @@ def test_a_heartbeat_is_proof_where_no_coordinator_was_lost() -> None:
     ours.sees(TimerFired(), 45.3)
     assert ours.health[1] is False
 
-    assert ours.sees(Answered(5, beaten()), 45.4) == []
+    assert ours.sees(Answered(6, beaten()), 45.4) == []
     assert ours.health == (True, True, "in the group", 45.4)
 
 
