@@ -4,8 +4,9 @@
     python -m tools.scenarios RUN.json [RUN2.json ...]
     python -m tools.scenarios --check
 
-Several runs are added up, in their order: what one left out, or failed, a later one may have passed. --check writes nothing and needs no Kafka:
-it exits with 1 where the document's table is of other tests than there are, or was written by hand.
+Several runs are added up, in their order: what one left out, or failed, a later one may have passed. Of tests that are
+not there any more nothing is written. --check writes nothing and needs no Kafka: it exits with 1 where the document's
+table is of other tests than there are, or was written by hand.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def main() -> int:
         return 0
     if not arguments.runs:
         parser.error("which runs?")
-    DOCUMENT.write_text(written_into(document, merged(map(read, arguments.runs))), encoding="utf-8")
+    told = {test.id: test.outcome for test in merged(map(read, arguments.runs))}
+    tests = [test._replace(outcome=told.get(test.id, test.outcome)) for test in _collected()]
+    DOCUMENT.write_text(written_into(document, tests), encoding="utf-8")
     return 0
 
 
