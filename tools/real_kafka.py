@@ -32,6 +32,7 @@ from kafkastatic.testing.jars import (
 )
 from kafkastatic.testing.real import Listener, free_port, new_cluster_id
 from kafkastatic.testing.real import RealKafka as PlainKafka
+from tools import class_archive
 
 __all__ = [
     "DEFAULT_VERSION",
@@ -53,6 +54,9 @@ os.environ.setdefault("KAFKASTATIC_CACHE", str(Path(__file__).resolve().parent.p
 PLAIN_USER = ("alice", "secret-of-alice")
 SCRAM_USERS = {"bob": "secret-of-bob", "chloe": "Ⅸ ﬁne ａ½"}
 """Names and passwords. RFC 5802's SASLprep would change the second one."""
+
+_formatted: dict[tuple[object, ...], dict[Path, bytes]] = {}
+"""What a formatted storage holds, by the kind of broker."""
 
 _JAAS = "org.apache.kafka.common.security"
 _LOGINS: dict[str, object] = {
@@ -121,7 +125,7 @@ class RealKafka(PlainKafka):
         certificate: Certificate | None = None,
         **others: Any,
     ) -> None:
-        super().__init__(version, settings, **others)
+        super().__init__(version, settings, **({"jvm_options": class_archive.options(version)} | others))
         self.behind_proxy_port, self.proxy_port = free_port(), free_port()
         self._tls_port, self._sasl_port = free_port(), free_port()
         self._tls = tls
@@ -149,6 +153,22 @@ class RealKafka(PlainKafka):
         if self._tls or self._sasl:
             self._certificate.make()
         super()._prepare()
+
+    def _format(self) -> None:
+        """As the last time, without the program that does it: only the ids are of each storage's own."""
+        kind = (self.version, self.settings.get("node.id"), *self._format_options())
+        data, ids = self.directory / "data", "meta.properties"
+        if kind not in _formatted:
+            super()._format()
+            files = [path for path in data.rglob("*") if path.is_file() and path.name != ids]
+            _formatted[kind] = {path.relative_to(data): path.read_bytes() for path in files}
+            return
+        for path, content in _formatted[kind].items():
+            (data / path).parent.mkdir(parents=True, exist_ok=True)
+            (data / path).write_bytes(content)
+        node = self.settings.get("node.id", 1)
+        own = {"node.id": node, "directory.id": new_cluster_id(), "version": 1, "cluster.id": self._cluster_id}
+        (data / ids).write_text("".join(f"{name}={value}\n" for name, value in own.items()))
 
     def _format_options(self) -> list[str]:
         return [

@@ -1,6 +1,6 @@
 """Writes what test runs showed of the forty acceptance scenarios into docs/static-membership.md.
 
-    python -m pytest --scenarios RUN.json
+    python -m pytest -m scenario --scenarios=RUN.json tests
     python -m tools.scenarios RUN.json [RUN2.json ...]
     python -m tools.scenarios --check
 
@@ -102,7 +102,7 @@ def main() -> int:
     if arguments.check:
         if reason := outdated(document, _collected()):
             print(f"{DOCUMENT.relative_to(ROOT)}: {reason}.\nRun every test with a real Kafka, and write it again:\n")
-            print("    KAFKASTATIC_REQUIRE_KAFKA=1 python -m pytest -m scenario --scenarios RUN.json")
+            print("    KAFKASTATIC_REQUIRE_KAFKA=1 python -m pytest -m scenario --scenarios=RUN.json tests")
             print("    python -m tools.scenarios RUN.json")
             return 1
         return 0

@@ -113,6 +113,7 @@ class Client:
             identity=self.identity,
             rejected=self._rejected,
             judged=self._judged,
+            moving=lambda: self.membership is not None and self.membership.moving,
             outdated=self.metadata.refresh_soon,
         )
         self.hand_out = HandOut(

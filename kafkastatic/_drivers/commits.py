@@ -28,6 +28,10 @@ _REMEDIES = {
     codes.REBALANCE_IN_PROGRESS: "The group is rebalancing: commit again once partitions are assigned.",
     codes.STALE_MEMBER_EPOCH: "Commit again, if the partitions are still assigned.",
 }
+_BETWEEN = frozenset({codes.ILLEGAL_GENERATION, codes.REBALANCE_IN_PROGRESS})
+"""What a commit is answered that meets the group between two generations: nothing against a member that keeps what it
+owns, and commits again in the next one."""
+
 _LEFT_BEHIND = "The group went on without this member; its partitions start again at the last commit."
 _NO_MEMBER = "Other consumers are members of this group: give assigned partitions a group_id of their own."
 
@@ -57,6 +61,7 @@ class CommitDriver:
         rejected: told the error code, and the identity that it judges, when the coordinator does not take the
             member for what it says it is.
         judged: ends when the member knows what the coordinator thinks of it, after `rejected`.
+        moving: whether the member is on its way into the next generation with what it owns (KIP-429).
         outdated: told when the coordinator does not know a topic by its id any more.
     """
 
@@ -71,6 +76,7 @@ class CommitDriver:
         identity: Callable[[], Membership],
         rejected: Callable[[int, Membership], None],
         judged: Callable[[], Awaitable[None]],
+        moving: Callable[[], bool],
         outdated: Callable[[], None],
     ) -> None:
         self.last_error: KafkaError | None = None
@@ -82,6 +88,7 @@ class CommitDriver:
         self._identity = identity
         self._rejected = rejected
         self._judged = judged
+        self._moving = moving
         self._outdated = outdated
         self._lock = anyio.Lock()  # none may overtake a later one
 
@@ -179,10 +186,14 @@ class CommitDriver:
         renewed = False
         while True:
             claim = self._check(offsets, claim)
+            moving = self._moving()
             outcome = await self._try(offsets, claim)
             self._note(offsets, outcome, claim)
             if outcome.verdict is Verdict.DONE:
                 return
+            if outcome.code in _BETWEEN and (moving or self._moved(claim)) and self._holds(claim):
+                await anyio.sleep(backoff.next())
+                continue
             if outcome.verdict in (Verdict.REJECTED, Verdict.STALE):
                 self._rejected(outcome.code, claim.who)
             if outcome.verdict is Verdict.STALE and not renewed:
@@ -197,6 +208,16 @@ class CommitDriver:
             if codes.UNKNOWN_TOPIC_ID in outcome.refused.values():
                 self._outdated()
             await anyio.sleep(backoff.next())
+
+    def _moved(self, claim: Claim) -> bool:
+        return self._moving() or self._identity().epoch != claim.who.epoch
+
+    def _holds(self, claim: Claim) -> bool:
+        """Whether all is owned that was when the commit was meant."""
+        positions = self._consumption.positions
+        return bool(claim.states) and all(
+            state is not None and positions.get(tp) is state for tp, state in claim.states.items()
+        )
 
     def _note(self, offsets: Offsets, outcome: Outcome, claim: Claim) -> None:
         """What was accepted is committed, whatever else was not.

@@ -95,6 +95,11 @@ class MembershipDriver:
     def membership(self) -> Membership:
         return self._member.membership
 
+    @property
+    def moving(self) -> bool:
+        """On the way into the next generation with what is owned: cooperatively. An eager member owns nothing then."""
+        return self._joining is not None and bool(self.membership.assignment)
+
     def feed(self, event: m.Event) -> None:
         """Hand an event to the machine, soon."""
         self._inbox.append(event)
@@ -196,6 +201,8 @@ class MembershipDriver:
         joins = action.request.NAME in _JOIN_APIS
         if action.request.NAME == "JoinGroup":
             self._metadata.track((), GROUP)  # whoever leads next is told what to watch
+            if self.membership.assignment:  # a cooperative rebalance, before which nothing was revoked
+                self._metadata.renew_all()
         if joins and self._joining is not None:
             # An earlier one that the machine has given up may be parked: whatever it says is of no account.
             self._joining.cancel()

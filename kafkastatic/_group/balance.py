@@ -42,23 +42,22 @@ def balanced(
         [{kind: len(tps) for kind, tps in mine.items()} for mine in owned],
     )
     flow.run()
-
-    shares: list[list[TopicPartition]] = [[] for _ in readers]
-    kept: set[TopicPartition] = set()
-    for member, mine in enumerate(owned):
-        for kind, tps in mine.items():
-            # The lower partitions of every topic rather than all of the first topics.
-            tps.sort(key=lambda tp: (tp.partition, tp.topic))
-            shares[member] += tps[: flow.given[member].get(kind, 0)]
-        kept.update(shares[member])
+    shares = [_kept(mine, given) for mine, given in zip(owned, flow.given, strict=True)]
+    kept = frozenset(tp for share in shares for tp in share)
     for kind, (members, topics) in enumerate(kinds):
-        free = (
-            tp for topic in topics for p in range(partitions[topic]) if (tp := TopicPartition(topic, p)) not in kept
-        )
-        wants = [flow.given[m].get(kind, 0) - len(owned[m].get(kind, ())) for m in members]
-        for member, tp in zip(_in_turn(members, wants), free, strict=True):
+        everything = (TopicPartition(topic, partition) for topic in topics for partition in range(partitions[topic]))
+        wants = [flow.given[member].get(kind, 0) - len(owned[member].get(kind, ())) for member in members]
+        for member, tp in zip(_in_turn(members, wants), (tp for tp in everything if tp not in kept), strict=True):
             shares[member].append(tp)
     return [sorted(share) for share in shares]
+
+
+def _kept(owned: Mapping[int, list[TopicPartition]], given: Mapping[int, int]) -> list[TopicPartition]:
+    """Of each kind as many as are given: the lower partitions of every topic rather than all of the first topics."""
+    found: list[TopicPartition] = []
+    for kind, tps in owned.items():
+        found += sorted(tps, key=lambda tp: (tp.partition, tp.topic))[: given.get(kind, 0)]
+    return found
 
 
 def _kinds(partitions: Mapping[str, int], readers: Sequence[frozenset[str]]) -> list[tuple[list[int], list[str]]]:

@@ -1,6 +1,7 @@
 """The classic group protocol for a static or a dynamic member, as a pure state machine.
 
-`joining.py` is the way in; this is a member's life from then on. What a static one may not do (KIP-345):
+`joining.py` is the way in, `owning.py` what it owns from then on; here is what it meets: metadata, the application,
+answers, time. What a static one may not do (KIP-345):
 
 - leave the group when it closes, unless asked to: its place is kept for its next start;
 - leave by its instance id alone: that removes whoever holds the id now;
@@ -8,14 +9,16 @@
 - forget its member id on a local reset, or send a second blind JoinGroup while one may still be parked: the
   broker would fence the one with the other (KAFKA-20985).
 
-`states.TABLE` is the map; in both files there is one small handler per event, in the order of the protocol.
+`states.TABLE` is the map; in all three there is one small handler per event, in the order of the protocol.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
+
 from kafkastatic._group import requests
-from kafkastatic._group.joining import JOIN_GRACE, Joining
-from kafkastatic._group.leader import Leadership
+from kafkastatic._group.joining import JOIN_GRACE
+from kafkastatic._group.leader import COMPLETE, Leadership, misfits
 from kafkastatic._group.member import (
     Action,
     Answered,
@@ -27,40 +30,36 @@ from kafkastatic._group.member import (
     CoordinatorRefused,
     Event,
     FetchMetadata,
-    Lose,
     LoseFinished,
     MetadataChanged,
-    Partitions,
     PollExpired,
     PollResumed,
     Report,
     RequestFailed,
-    Revoke,
     RevokeFinished,
     Saved,
     Started,
-    Stop,
     SubscriptionChanged,
     TimerFired,
 )
+from kafkastatic._group.owning import IN_CALLBACK, Owning
 from kafkastatic._group.settings import Settings
 from kafkastatic._group.states import IN_GROUP, OVER, State
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._protocol.faults import is_retriable
 from kafkastatic._protocol.messages.describe_groups import DescribeGroupsResponse
 from kafkastatic._protocol.messages.heartbeat import HeartbeatResponse
-from kafkastatic._protocol.messages.leave_group import LeaveGroupResponse
-from kafkastatic._protocol.messages.sync_group import SyncGroupResponse
 from kafkastatic.errors import KafkaError
 
+_REBALANCING = frozenset({"PreparingRebalance", "CompletingRebalance"})
 
-class ClassicMember(Joining):
+
+class ClassicMember(Owning):
     """One member of a classic group. See the module for its rules and `Member` for its face."""
 
     def __init__(self, settings: Settings, topics: frozenset[str] = frozenset()) -> None:
         super().__init__(settings, topics)
-        self._stepping_out = False
-        self._closing: CloseRequested | None = None
+        self._standing: Mapping[str, Set[int]] | None = None  # an assignment that has to be compared with the topics
 
     # ── the face ──
 
@@ -118,144 +117,71 @@ class ClassicMember(Joining):
                 times.append(self._heartbeat_at)
         return min((time for time in times if time is not None), default=None)
 
-    # ── heartbeat ──
+    # ── leading, and looking at an assignment that stood before us ──
 
     def _heartbeat_answered(self, response: HeartbeatResponse, now: float) -> list[Action]:
-        if response.error_code == codes.NONE and self._unproven:
-            return self._ask_for_proof()
-        if response.error_code == codes.NONE and self._unlisted:
-            return [*self._judged(codes.NONE, "Heartbeat", now), *self._ask_whom_we_lead()]
-        return self._judged(response.error_code, "Heartbeat", now)
-
-    def _ask_for_proof(self) -> list[Action]:
-        """A coordinator that is loading answers NONE to any heartbeat, without a look at the member.
-
-        In a stable group SyncGroup returns the standing assignment and changes nothing; while loading it is refused.
-        """
-        if "SyncGroup" in self._live or not self._coordinator:
-            return []
-        return [self._send(requests.sync(self.membership, self._protocol), self._answer_timeout)]
-
-    def _judged(self, code: int, api: str, now: float) -> list[Action]:
-        """What the coordinator thinks of us while we are in the group."""
-        doubted = self._unproven or self._session_until is None
-        if code in (codes.NONE, codes.REBALANCE_IN_PROGRESS):
-            self._attempt = 0
-            self._unproven = False
-            self._session_until = now + self._settings.session_timeout
-        if code == codes.NONE:
-            return [Report("membership_confirmed", self._who())] if doubted else []
-        if code == codes.COORDINATOR_LOAD_IN_PROGRESS:
-            return []
-        if code == codes.REBALANCE_IN_PROGRESS:
-            return self._rebalance("group is rebalancing", now)
-        if code in (codes.ILLEGAL_GENERATION, codes.UNKNOWN_MEMBER_ID):
-            return self._lost(code)
-        if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR) or is_retriable(code):
-            return [Report("coordinator_lost", {"code": code}), *self._lose_coordinator()]
-        return self._fail_code(code, api)
-
-    def _coordinator_forgotten(self) -> list[Action]:
-        """As if a heartbeat had told it; who is not in the group will be judged by whichever coordinator it joins."""
-        if self.state not in IN_GROUP or self._finding:
-            return []
-        return [Report("coordinator_lost", {"api": "another request"}), *self._lose_coordinator(at_once=True)]
-
-    def _proof_answered(self, response: SyncGroupResponse, now: float) -> list[Action]:
-        if response.error_code == codes.REBALANCE_IN_PROGRESS:
-            return []  # 3.9 answers so while it loads, too; of a rebalance the next heartbeat tells
-        return self._judged(response.error_code, "SyncGroup", now)
-
-    def _rebalance(self, reason: str, now: float) -> list[Action]:
-        """Give the partitions up and join again; later, when a callback or a join is under way."""
-        if self.state in (State.REVOKING, State.LOSING, State.PAUSED):
-            return []  # a join follows, or must not
-        self._reason = reason
-        if self.state is not State.STABLE:
-            self._rejoin_wanted = True
-            return []
-        return self._revoke(now)
-
-    def _revoke(self, now: float) -> list[Action]:
-        owned = self.membership.assignment
-        if not owned:
-            return self._go_on(now)
-        self._move("revoke")
-        return [Report("revoking", {**self._who(), "reason": self._reason}), Revoke(owned, self._drain_until(now))]
-
-    def _drain_until(self, now: float) -> float:
-        return now + self._settings.drain_timeout
-
-    def _lost(self, code: int) -> list[Action]:
-        """We are not, or no longer, what the coordinator knows: the partitions may have another owner already."""
-        cause = error_for(code).name.lower()
-        self._reason = f"lost membership: {cause}"
-        gone = self.membership.assignment
-        report = Report("lost", {**self._who(), "cause": cause})
-        self._move("lost")
-        if code == codes.UNKNOWN_MEMBER_ID:
-            self._identify("")
-        return [report, *self._drop(gone, cause)]
-
-    def _drop(self, gone: Partitions, cause: str) -> list[Action]:
-        self._out_of_generation()
-        self.membership = self.membership.evolve(epoch=-1, assignment=frozenset())
-        return [Lose(gone, cause)]
-
-    # ── leading ──
+        unproven = self._unproven
+        actions = super()._heartbeat_answered(response, now)
+        if response.error_code != codes.NONE or unproven or not self._unseen or "DescribeGroups" in self._live:
+            return actions
+        return [*actions, self._send(requests.describe(self.membership.group), self._settings.request_timeout)]
 
     def _metadata_changed(self, event: MetadataChanged, now: float) -> list[Action]:
         self._snapshot = event.snapshot
-        if self._lead is None:
-            return []
-        if self.state is State.BALANCING:
+        if self.state is State.BALANCING and self._lead is not None:
             return self._balance(self._lead, "balanced") if self._lead.knows_topics(event.snapshot) else []
-        changed = self._lead.changes(event.snapshot)
-        return self._rebalance(f"partitions of {', '.join(changed)} changed", now) if changed else []
+        changed = self._lead.changes(event.snapshot) if self._lead is not None else []
+        if changed:
+            return self._rebalance(f"partitions of {', '.join(changed)} changed", now)
+        return self._compare(now)
 
-    def _ask_whom_we_lead(self) -> list[Action]:
-        """A leader that restarted below version 9 of JoinGroup was not told the group's topics: DescribeGroups is."""
-        if "DescribeGroups" in self._live:
-            return []
-        return [self._send(requests.describe(self.membership.group), self._settings.request_timeout)]
-
-    def _group_described(self, response: DescribeGroupsResponse) -> list[Action]:
+    def _group_described(self, response: DescribeGroupsResponse, now: float) -> list[Action]:
+        """What a static member that may have restarted is not told by its old assignment; see `misfits`."""
         group = next(iter(response.groups), None)
-        if group is None or is_retriable(group.error_code) or (not group.error_code and group.group_state != "Stable"):
+        if group is None or is_retriable(group.error_code) or group.group_state in _REBALANCING:
             return []  # the next heartbeat asks again, if it does not say that the group rebalances
         try:
-            lead = Leadership(requests.described(group), self._protocol, self._settings.assignors)
-        except KafkaError:  # what we read ourselves is better than nothing
-            lead = Leadership([requests.listed(self.membership, self._topics)], self._protocol, ())
+            members = requests.described(group)
+            self._standing = requests.assigned(group) if self._protocol in COMPLETE else None
+            lead = Leadership(members, self._protocol, self._settings.assignors)
+        except KafkaError as error:
+            return self._not_described(error)
+        return [*self._lead_on(lead), *self._compare(now)]
+
+    def _not_described(self, error: Exception) -> list[Action]:
+        """Then we go on without; as leader we watch what we read ourselves, which is better than nothing."""
+        alone = Leadership([requests.listed(self.membership, self._topics)], self._protocol, ())
+        return [Report("group_not_described", {**self._who(), "error": str(error)}), *self._lead_on(alone)]
+
+    def _lead_on(self, lead: Leadership) -> list[Action]:
+        """Watch the group's topics, if we lead and were not told whom: below version 9 of JoinGroup."""
+        unlisted, self._unlisted, self._unseen = self._unlisted, False, False
+        if not unlisted:
+            return []
         lead.accept(self._snapshot)
-        self._lead, self._unlisted = lead, False
+        self._lead = lead
         return [FetchMetadata(lead.topics)] if lead.topics else []
 
-    # ── callbacks ended ──
+    def _compare(self, now: float) -> list[Action]:
+        """Rebalance if the standing assignment does not fit the topics. It is told once, so this happens once.
 
-    def _callback_finished(self, event: AssignFinished | RevokeFinished | LoseFinished, now: float) -> list[Action]:
-        if event.error is not None:
-            return self._fail(event.error)
-        if isinstance(event, AssignFinished) and self.state is State.ASSIGNING:
-            self._move("assigned")
-            if self._closing or self._stepping_out or self._rejoin_wanted:
-                return self._revoke(now)
-        elif isinstance(event, RevokeFinished) and self.state is State.REVOKING:
-            self.membership = self.membership.evolve(assignment=frozenset())
-            return self._go_on(now)
-        elif isinstance(event, LoseFinished) and self.state is State.LOSING:
-            return self._go_on(now)
-        return []
+        A leader compares all topics of the group; any other member those it reads, for nobody else may notice.
+        """
+        topics = self._topics if self._lead is None else self._lead.topics
+        if self._standing is None or not topics <= self._snapshot.topics.keys():
+            return []
+        wrong = misfits(self._standing, topics, self._snapshot)
+        self._standing = None
+        if not wrong:
+            return []
+        report = Report("assignment_outdated", {**self._who(), "topics": wrong})
+        return [report, *self._rebalance(f"the assignment does not fit {', '.join(wrong)}", now)]
 
-    def _go_on(self, now: float) -> list[Action]:
-        """Nothing is owned any more: leave, step out, or join again."""
-        if self._closing:
-            return self._end(self._closing.leave)
-        if self._stepping_out:
-            return self._step_out(now)
-        return self._join("rejoin", now)
+    def _out_of_generation(self) -> None:
+        super()._out_of_generation()
+        self._standing = None
 
-    # ── the application: subscription, slowness, commits, close ──
+    # ── the application: subscription, slowness, close ──
 
     def _subscription_changed(self, event: SubscriptionChanged, now: float) -> list[Action]:
         if event.topics == self._topics and self.state is not State.PAUSED:
@@ -273,25 +199,7 @@ class ClassicMember(Joining):
         if self.state in (State.IDLE, State.PAUSED, State.LEAVING):
             return []
         self._stepping_out = True
-        if self.state is State.STABLE:
-            return self._revoke(now)
-        return [] if self.state in (*IN_GROUP, State.LOSING) else self._step_out(now)
-
-    def _step_out(self, now: float) -> list[Action]:
-        """Be no active member: a dynamic one leaves, a static one keeps its member id for the way back."""
-        self._stepping_out = False
-        self._move("stepped out")
-        if "JoinGroup" in self._live:
-            self._abandon_join(now)
-        self._out_of_generation()
-        who = self.membership
-        if who.instance_id is not None or not who.member_id or not self._coordinator:
-            self.membership = who.evolve(epoch=-1)
-            return [Report("stepped_out", self._who())]
-        send = self._send(requests.leave(who, self._reason), self._settings.request_timeout)
-        self._live.clear()  # nobody waits for the answer
-        self._identify("")
-        return [Report("stepped_out", self._who()), send]
+        return [] if self.state in IN_CALLBACK else self._give_up(now)
 
     def _poll_expired(self, event: PollExpired, now: float) -> list[Action]:
         if self._closing or self.state in (State.IDLE, State.PAUSED, State.LEAVING):
@@ -299,10 +207,10 @@ class ClassicMember(Joining):
         self._reason = "max_poll_interval_ms exceeded"
         fields = {**self._who(), "last": event.last, "excess_ms": round(event.excess * 1000)}
         report = Report("poll_expired", fields)
-        if self.state is not State.STABLE:
+        gone = self.membership.assignment
+        if self.state in IN_CALLBACK or not (gone or self.state is State.STABLE):
             return [report, *self._leave_for_now(now)]
         self._stepping_out = True
-        gone = self.membership.assignment
         self._move("lost")
         return [report, *self._drop(gone, "max_poll_interval_ms")]
 
@@ -313,41 +221,12 @@ class ClassicMember(Joining):
         self._stepping_out = False
         return self._join("rejoin", now) if self.state is State.PAUSED else []
 
-    def _commit_rejected(self, event: CommitRejected, now: float) -> list[Action]:
-        then, present = event.who or self.membership, self.membership
-        if self.state not in IN_GROUP or (then.member_id, then.epoch) != (present.member_id, present.epoch):
-            return []  # it judges whom we were before
-        if event.code == codes.FENCED_INSTANCE_ID:
-            return self._fail_code(event.code, "OffsetCommit")
-        if event.code == codes.ILLEGAL_GENERATION:
-            return self._lost(event.code)
-        # UNKNOWN_MEMBER_ID of a commit is no proof: a group that moved to KIP-848 answers it to a fenced classic
-        # member, whose blind rejoin would turn the whole group back. The heartbeat decides.
-        return self._beat(now)
-
     def _close_requested(self, event: CloseRequested, now: float) -> list[Action]:
         self._closing = event
         self._reason = "the consumer is being closed"
-        if self.state is State.STABLE:
-            return self._revoke(now)
-        if self.state in (*IN_GROUP, State.LOSING, State.LEAVING):
+        if self.state in IN_CALLBACK or self.state is State.LEAVING:
             return []  # the running callback, or the answer, ends it
-        return self._end(event.leave)
-
-    def _end(self, leave: bool) -> list[Action]:
-        who = self.membership
-        self._out_of_generation()
-        if not (leave and who.member_id and self._coordinator) or self.state is State.IDLE:
-            self._move("left")
-            return [Report("closed", self._who()), Stop()]
-        self._move("leave")
-        return [self._send(requests.leave(who, self._reason), self._settings.request_timeout)]
-
-    def _leave_answered(self, response: LeaveGroupResponse) -> list[Action]:
-        answers = [response.error_code, *(member.error_code for member in response.members)]
-        code = next((code for code in answers if code not in (codes.NONE, codes.UNKNOWN_MEMBER_ID)), codes.NONE)
-        self._move("left")
-        return [Report("left", {**self._who(), "code": code}), Stop()]
+        return self._give_up(now)
 
     # ── answers, time ──
 
@@ -363,7 +242,7 @@ class ClassicMember(Joining):
             case "Heartbeat":
                 return self._heartbeat_answered(event.response, now)
             case "DescribeGroups":
-                return self._group_described(event.response)
+                return self._group_described(event.response, now)
             case "LeaveGroup":
                 return self._leave_answered(event.response)
             case _:
@@ -374,11 +253,10 @@ class ClassicMember(Joining):
         if api is None:
             return []
         if api == "LeaveGroup":
-            self._move("left")
-            return [Report("left", {**self._who(), "error": str(event.error)}), Stop()]
+            return self._left(error=str(event.error))
         if api == "DescribeGroups":
-            return []  # the next heartbeat asks again
-        if isinstance(event.error, KafkaError) and not event.error.retriable:
+            return [] if _passes(event.error) else self._not_described(event.error)  # the next heartbeat asks again
+        if not _passes(event.error):
             return self._fail(event.error)
         report = Report("coordinator_lost", {"api": api, "error": str(event.error)})
         if self.state in IN_GROUP:
@@ -387,11 +265,6 @@ class ClassicMember(Joining):
             self._abandon_join(now)
         self._reason = f"{api} was not answered"
         return [report, *self._seek_coordinator()]
-
-    def _abandon_join(self, now: float) -> None:
-        """A blind JoinGroup whose answer we do not wait for may stay parked until the rebalance times out."""
-        if not self.membership.member_id:
-            self._blind_until = now + self._settings.rebalance_timeout
 
     def _timer_fired(self, now: float) -> list[Action]:
         if self._retry_at is not None and now >= self._retry_at:
@@ -409,3 +282,7 @@ class ClassicMember(Joining):
         if self._heartbeat_at is not None and now >= self._heartbeat_at:
             actions += self._beat(now)
         return actions
+
+
+def _passes(error: Exception) -> bool:
+    return not isinstance(error, KafkaError) or error.retriable

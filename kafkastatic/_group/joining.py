@@ -1,12 +1,16 @@
 """The way into a classic group: coordinator, JoinGroup, the leader's balance, SyncGroup, the first heartbeat.
 
-KIP-345 (static members), KIP-394 (member id required), KIP-800 (reasons), KIP-814 (a restarted leader skips the
-assignment). `classic.py` goes on where this ends.
+KIP-345 (static members), KIP-394 (member id required), KIP-429 (cooperative rebalances), KIP-800 (reasons), KIP-814 (a
+restarted leader skips the assignment). `owning.py` goes on where this ends.
+
+A member that has cooperative assignors only owns what it has all this time, tells it in JoinGroup, and gives up what
+SyncGroup takes from it. Any other one comes here with nothing.
 """
 
 from __future__ import annotations
 
 from kafkastatic._group import requests
+from kafkastatic._group.assignors import is_cooperative
 from kafkastatic._group.leader import Leadership
 from kafkastatic._group.member import (
     Action,
@@ -14,7 +18,9 @@ from kafkastatic._group.member import (
     CoordinatorFound,
     FetchMetadata,
     FindCoordinator,
+    Partitions,
     Report,
+    Revoke,
 )
 from kafkastatic._group.settings import Settings, too_old
 from kafkastatic._group.standing import Standing
@@ -30,6 +36,9 @@ from kafkastatic.types import ClusterSnapshot, Membership
 JOIN_GRACE = 5.0
 """Seconds that a JoinGroup may take beyond the rebalance timeout."""
 
+FIRST_HEARTBEATS = 0.05
+"""Seconds until the second heartbeat of a cooperative generation; see `_until_next_heartbeat`."""
+
 BY_PREDECESSOR = frozenset({codes.GROUP_MAX_SIZE_REACHED, codes.INCONSISTENT_GROUP_PROTOCOL})
 """What a static member may be refused with because of what its predecessor left behind, until that has expired."""
 
@@ -42,22 +51,30 @@ class Joining(Standing[State]):
         super().__init__(who, settings.backoff, TABLE, first=State.IDLE, failed=State.FAILED)
         self._settings = settings
         self._topics = topics
+        self._cooperative = all(is_cooperative(assignor) for assignor in settings.assignors)
         self._snapshot = ClusterSnapshot()
         self._coordinator = False
         self._finding = False
         self._generation = -1  # the last generation we were in, told in the subscription (KIP-792)
+        self._assigned: Partitions = frozenset()  # what it assigned to us, owned still or not
         self._protocol = ""
         self._lead: Leadership | None = None
+        self._blind = False  # a static member that joins without a member id: it may have restarted
         self._unlisted = False  # we lead, but were not told whom
+        self._unseen = False  # the assignment may stand since before we were started: it has to be looked at
+        self._astray = False  # we have joined again because of partitions that we did not subscribe to
         self._unproven = False  # no answer since the coordinator was lost has judged us
         self._sync: SyncGroupRequest | None = None  # kept for a retry
         self._retry_at: float | None = None
         self._heartbeat_at: float | None = None
+        self._since = 0.0  # when this generation began for us
         self._session_until: float | None = None
         self._release_until: float | None = None  # how long we wait for our predecessor's session to expire
         self._blind_until = 0.0  # until when an abandoned blind JoinGroup of ours may still be parked
         self._reason = "first join"
         self._rejoin_wanted = False
+        self._giving_up: Partitions = frozenset()  # what is being revoked
+        self._then: Partitions | None = None  # what to own when that is done
 
     # ── start, coordinator ──
 
@@ -106,16 +123,21 @@ class Joining(Standing[State]):
         self._rejoin_wanted = False
         self._out_of_generation()
         who = self.membership
-        request = requests.join(
-            who,
-            topics=self._topics,
-            assignors=self._settings.assignors,
-            session_timeout_ms=round(self._settings.session_timeout * 1000),
-            rebalance_timeout_ms=round(self._settings.rebalance_timeout * 1000),
-            generation=self._generation,
-            rack=self._settings.rack,
-            reason=self._reason,
-        )
+        self._blind = who.instance_id is not None and not who.member_id
+        try:
+            request = requests.join(
+                who,
+                topics=self._topics,
+                assignors=self._settings.assignors,
+                session_timeout_ms=round(self._settings.session_timeout * 1000),
+                rebalance_timeout_ms=round(self._settings.rebalance_timeout * 1000),
+                generation=self._generation,
+                rack=self._settings.rack,
+                reason=self._reason,
+                assigned=self._assigned,
+            )
+        except Exception as error:  # what an application's own assignor says of itself
+            return self._fail(error)
         report = Report("joining", {"member_id": who.member_id, "reason": self._reason})
         return [report, self._send(request, self._settings.rebalance_timeout + JOIN_GRACE)]
 
@@ -145,6 +167,11 @@ class Joining(Standing[State]):
             return self._await_release(code, now)
         return self._fail_code(code, "JoinGroup")
 
+    def _abandon_join(self, now: float) -> None:
+        """A blind JoinGroup whose answer we do not wait for may stay parked until the rebalance times out."""
+        if not self.membership.member_id:
+            self._blind_until = now + self._settings.rebalance_timeout
+
     def _await_release(self, code: int, now: float) -> list[Action]:
         """A static member that starts may wait until what its predecessor left behind in the group has expired."""
         patience = self._settings.release_timeout
@@ -166,6 +193,7 @@ class Joining(Standing[State]):
         leads = response.leader == response.member_id
         # Below version 9 a leader that restarted is told its predecessor's member id, and no members (KIP-814).
         self._unlisted = not leads and requests.is_id_of(response.leader, self.membership.instance_id)
+        self._unseen = self._blind and (not leads or response.skip_assignment)
         report = Report(
             "joined", {**self._who(), "leader": leads or self._unlisted, "skip_assignment": response.skip_assignment}
         )
@@ -221,25 +249,59 @@ class Joining(Standing[State]):
             complete = frozenset(decode_assignment(response.assignment))
         except KafkaError as error:
             return self._fail(error)
-        self._move("synced")
         self._attempt = 0
         self._retry_at = self._sync = None
+        strange = self._not_subscribed(complete)
+        if strange and (self._rejoin_wanted or not self._astray):
+            if not self._rejoin_wanted:
+                self._astray, self._reason = True, f"assigned {_topics_of(strange)}, not subscribed to"
+            return self._join("rejoin", now)
+        self._astray = bool(strange)
         self._unproven = False
-        added = complete - self.membership.assignment
-        self.membership = self.membership.evolve(assignment=complete)
+        self._since = now
         self._session_until = now + self._settings.session_timeout
+        gone = self.membership.assignment - complete
+        self._move("synced, owns less" if gone else "synced")
         # At once: until its first heartbeat a replacement lives on its predecessor's session timer (Kafka 4.x).
         beat = self._beat(now)
+        if not gone:
+            return [*beat, *self._own(complete)]
+        self._then, self._rejoin_wanted, self._reason = complete, True, "partitions were given up"
+        return [*beat, *self._begin_to_revoke(gone, now)]
+
+    def _own(self, complete: Partitions) -> list[Action]:
+        """Own what this generation has assigned to us, as far as we subscribe to it: an older leader does not know."""
+        self._assigned = complete
+        complete -= self._not_subscribed(complete)
+        added = complete - self.membership.assignment
+        self.membership = self.membership.evolve(assignment=complete)
         report = Report("assigned", {**self._who(), "partitions": len(complete), "added": len(added)})
-        return [*beat, report, Assign(added, complete)]
+        return [report, Assign(added, complete)]
+
+    def _begin_to_revoke(self, partitions: Partitions, now: float) -> list[Action]:
+        self._giving_up = partitions
+        fields = {**self._who(), "partitions": len(partitions), "reason": self._reason}
+        return [Report("revoking", fields), Revoke(partitions, now + self._settings.drain_timeout)]
+
+    def _not_subscribed(self, partitions: Partitions) -> Partitions:
+        return frozenset(tp for tp in partitions if tp.topic not in self._topics)
 
     # ── the first heartbeat, and every other ──
 
     def _beat(self, now: float) -> list[Action]:
         if "Heartbeat" in self._live or not self._coordinator:
             return []
-        self._heartbeat_at = now + self._settings.heartbeat_interval
+        self._heartbeat_at = now + self._until_next_heartbeat(now)
         return [self._send(requests.heartbeat(self.membership), self._answer_timeout)]
+
+    def _until_next_heartbeat(self, now: float) -> float:
+        """A cooperative generation may be followed by another as soon as somebody has given partitions up.
+
+        As long as the generation is young, as much time passes as has passed since it began, so that we come at most as
+        long after the next one as that took to come. They are few: each doubles the time, up to the interval.
+        """
+        interval = self._settings.heartbeat_interval
+        return min(max(now - self._since, FIRST_HEARTBEATS), interval) if self._cooperative else interval
 
     @property
     def _answer_timeout(self) -> float:
@@ -250,4 +312,9 @@ class Joining(Standing[State]):
     def _out_of_generation(self) -> None:
         super()._out_of_generation()
         self._retry_at = self._session_until = self._sync = self._lead = None
-        self._unlisted = False
+        self._unlisted = self._unseen = False
+        self._then = None
+
+
+def _topics_of(partitions: Partitions) -> str:
+    return ", ".join(sorted({tp.topic for tp in partitions}))

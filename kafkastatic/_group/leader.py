@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from kafkastatic._group.assignors import checked, is_cooperative
 from kafkastatic._group.requests import subscription
@@ -10,6 +10,10 @@ from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._protocol.messages.join_group import JoinGroupResponseMember
 from kafkastatic.types import Assignor, ClusterSnapshot, TopicPartition
+
+COMPLETE = frozenset({"range", "roundrobin", "sticky", "cooperative-sticky"})
+"""The names of Kafka's assignors, which give every partition of every topic that is subscribed to an owner. One of an
+application's own may leave some out on purpose."""
 
 
 class Leadership:
@@ -40,7 +44,8 @@ class Leadership:
 
         Raises:
             InconsistentGroupProtocolError: if the group's assignor is none of ours.
-            InvalidAssignmentError: if the assignor's outcome is none.
+            InvalidAssignmentError: if the assignor's outcome is none, or a cooperative one gives a partition to another
+                member in the same generation in which it takes it from its owner.
         """
         if self._assignor is None:
             raise error_for(codes.INCONSISTENT_GROUP_PROTOCOL, api="JoinGroup")
@@ -64,4 +69,19 @@ class Leadership:
         return sorted(topic for topic in counts if topic in before and counts[topic] != before[topic])
 
     def _counts(self, snapshot: ClusterSnapshot) -> dict[str, int]:
-        return {topic: len(snapshot.topics[topic].partitions) for topic in self.topics if topic in snapshot.topics}
+        return _counts(self.topics, snapshot)
+
+
+def misfits(assigned: Mapping[str, Set[int]], topics: Iterable[str], snapshot: ClusterSnapshot) -> list[str]:
+    """The topics of which the group's assignment is not exactly all partitions: some have no owner, or are no more.
+
+    A static member that restarts is given the assignment that stands, and nobody else looks at it: its topics may have
+    changed while their leader was down (KIP-814), the member may read others now, or have died when it had given
+    partitions up that nobody was assigned yet (KIP-429).
+    """
+    counts = _counts(topics, snapshot)
+    return sorted(topic for topic, count in counts.items() if assigned.get(topic, frozenset()) != set(range(count)))
+
+
+def _counts(topics: Iterable[str], snapshot: ClusterSnapshot) -> dict[str, int]:
+    return {topic: len(snapshot.topics[topic].partitions) for topic in topics if topic in snapshot.topics}

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kafkastatic._group.assignors import user_data
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.consumer_protocol import decode_subscription, encode_assignment, encode_subscription
+from kafkastatic._protocol.consumer_protocol import (
+    decode_assignment,
+    decode_subscription,
+    encode_assignment,
+    encode_subscription,
+)
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._protocol.messages.describe_groups import DescribedGroup, DescribeGroupsRequest
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
@@ -37,9 +43,19 @@ def join(
     generation: int,
     rack: str | None,
     reason: str,
+    assigned: frozenset[TopicPartition] = frozenset(),
 ) -> JoinGroupRequest:
-    """Join, or rejoin. `generation` is the last one we were in: bytes that differ make the broker rebalance."""
-    metadata = encode_subscription(sorted(topics), None, [], generation, rack)
+    """Join, or rejoin, with what we own (KIP-429).
+
+    Args:
+        generation: the last one we were in (KIP-792): bytes that differ make the broker rebalance.
+        assigned: what we were assigned last, owned still or not.
+    """
+
+    def metadata(assignor: Assignor) -> bytes:
+        said = user_data(assignor, topics, assigned, generation)
+        return encode_subscription(sorted(topics), said, who.assignment, generation, rack)
+
     return JoinGroupRequest(
         group_id=who.group,
         session_timeout_ms=session_timeout_ms,
@@ -47,7 +63,7 @@ def join(
         member_id=who.member_id,
         group_instance_id=who.instance_id,
         protocol_type=PROTOCOL_TYPE,
-        protocols=[JoinGroupRequestProtocol(name=assignor.name, metadata=metadata) for assignor in assignors],
+        protocols=[JoinGroupRequestProtocol(name=each.name, metadata=metadata(each)) for each in assignors],
         reason=reason,
     )
 
@@ -96,16 +112,32 @@ def described(group: DescribedGroup) -> list[JoinGroupResponseMember]:
     """A described group as JoinGroup lists it to its leader.
 
     Raises:
-        BrokerError: if it was not described.
+        BrokerError: if it was not described, as is a group that is none, or none of the classic protocol.
     """
-    if group.error_code != codes.NONE:
-        raise error_for(group.error_code, api="DescribeGroups", group=group.group_id)
+    code = group.error_code
+    if code == codes.NONE and group.group_state != "Stable":
+        code = codes.GROUP_ID_NOT_FOUND  # said in the words of version 6
+    if code != codes.NONE:
+        raise error_for(code, api="DescribeGroups", group=group.group_id)
     return [
         JoinGroupResponseMember(
             member_id=member.member_id, group_instance_id=member.group_instance_id, metadata=member.member_metadata
         )
         for member in group.members
     ]
+
+
+def assigned(group: DescribedGroup) -> dict[str, set[int]]:
+    """The partitions of each topic that somebody in a described group is assigned.
+
+    Raises:
+        ProtocolError: if an assignment does not parse.
+    """
+    found: dict[str, set[int]] = {}
+    for member in group.members:
+        for topic, partition in decode_assignment(member.member_assignment):
+            found.setdefault(topic, set()).add(partition)
+    return found
 
 
 def listed(who: Membership, topics: frozenset[str]) -> JoinGroupResponseMember:

@@ -18,7 +18,7 @@ class State(enum.Enum):
     SYNCING = "syncing"  # SyncGroup is on its way or parked
     ASSIGNING = "assigning"  # in the group; on_partitions_assigned runs
     STABLE = "stable"  # in the group
-    REVOKING = "revoking"  # still in the group; partitions are given up in order
+    REVOKING = "revoking"  # still in the group; partitions, all or some, are given up in order
     LOSING = "losing"  # out of the group; on_partitions_lost runs
     PAUSED = "paused"  # not in the group by the application's doing
     LEAVING = "leaving"  # LeaveGroup is on its way
@@ -29,11 +29,17 @@ class State(enum.Enum):
 _REJOIN = {"rejoin": State.JOINING, "rejoin, no coordinator": State.FINDING}
 _END = {"left": State.STOPPED, "leave": State.LEAVING}
 _AFTER = {**_REJOIN, **_END, "stepped out": State.PAUSED}
+_KEEPING = {"revoke": State.REVOKING, "lost": State.LOSING}  # who rebalances cooperatively owns partitions all the time
 
 TABLE: Mapping[State, Mapping[str, State]] = {
     State.IDLE: {"started": State.FINDING, "started without topics": State.PAUSED, "left": State.STOPPED},
-    State.FINDING: {"coordinator found": State.JOINING, "stepped out": State.PAUSED, "left": State.STOPPED},
-    State.WAITING: {"rejoin": State.JOINING, "stepped out": State.PAUSED, **_END},
+    State.FINDING: {
+        "coordinator found": State.JOINING,
+        "stepped out": State.PAUSED,
+        "left": State.STOPPED,
+        **_KEEPING,
+    },
+    State.WAITING: {"rejoin": State.JOINING, "stepped out": State.PAUSED, **_END, **_KEEPING},
     State.JOINING: {
         "rejoin": State.JOINING,
         "joined": State.SYNCING,
@@ -42,18 +48,21 @@ TABLE: Mapping[State, Mapping[str, State]] = {
         "coordinator lost": State.FINDING,
         "stepped out": State.PAUSED,
         **_END,
+        **_KEEPING,
     },
-    State.BALANCING: {"balanced": State.SYNCING, "stepped out": State.PAUSED, **_END},
+    State.BALANCING: {"balanced": State.SYNCING, "stepped out": State.PAUSED, **_END, **_KEEPING},
     State.SYNCING: {
         "synced": State.ASSIGNING,
+        "synced, owns less": State.REVOKING,
         "rejoin": State.JOINING,
         "coordinator lost": State.FINDING,
         "stepped out": State.PAUSED,
         **_END,
+        **_KEEPING,
     },
     State.ASSIGNING: {"assigned": State.STABLE, "lost": State.LOSING},
-    State.STABLE: {"revoke": State.REVOKING, "lost": State.LOSING, **_AFTER},
-    State.REVOKING: {"lost": State.LOSING, **_AFTER},
+    State.STABLE: {**_KEEPING, **_AFTER},
+    State.REVOKING: {"revoked": State.ASSIGNING, **_KEEPING, **_AFTER},
     State.LOSING: _AFTER,
     State.PAUSED: {**_REJOIN, **_END},
     State.LEAVING: {"left": State.STOPPED},

@@ -33,7 +33,7 @@ from kafkastatic.errors import ProtocolError
 from kafkastatic.testing.jars import DEFAULT_VERSION, RealKafkaError, available, fetch_jars, java
 from kafkastatic.testing.wire import exchange
 
-_JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # quick to start, and small
+JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # quick to start, and small
 _LOGGING = tuple(
     f"-Dorg.slf4j.simpleLogger.{option}"
     for option in ("showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS", "showThreadName=false", "showShortLogName=true")
@@ -64,7 +64,7 @@ class RealKafka:
         settings: Mapping[str, object] | None = None,
         *,
         cluster_id: str | None = None,
-        jvm_options: Sequence[str] = _JVM_OPTIONS,
+        jvm_options: Sequence[str] = JVM_OPTIONS,
     ) -> None:
         self.version = version
         self._jvm_options = tuple(jvm_options)
@@ -209,6 +209,10 @@ class RealKafka:
     def _prepare(self) -> None:
         properties = self._properties()
         (self.directory / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
+        self._format()
+        self._formatted = True
+
+    def _format(self) -> None:
         arguments = ("format", "-t", self._cluster_id, "-c", "server.properties", *self._format_options())
         run = subprocess.run(
             self._command("kafka.tools.StorageTool", *arguments),
@@ -221,7 +225,6 @@ class RealKafka:
         )
         if run.returncode != 0:
             raise RealKafkaError(f"the storage could not be formatted:\n{(run.stdout + run.stderr)[-4000:]}")
-        self._formatted = True
 
     def _format_options(self) -> list[str]:
         return []

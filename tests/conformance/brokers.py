@@ -51,7 +51,7 @@ _REAL = {
     "group_consumer_min_heartbeat_interval_ms": 100,
     "group_consumer_migration_policy": "bidirectional",
 }
-"""What Kafka, other than the embedded broker, wants to be told: bounds, and that groups may migrate, as in 4.x."""
+"""What Kafka, other than the embedded broker, wants to be told: bounds, and that groups may migrate (as in 4.x)."""
 
 AT_ONCE = 24
 """Scenarios that run side by side: most of them wait most of the time."""

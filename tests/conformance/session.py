@@ -13,6 +13,7 @@ The clients speak through kafka-python's encoders, a connection for each request
 from __future__ import annotations
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any, Self
@@ -21,6 +22,9 @@ from tests.conformance.transcript import Step, Transcript
 from tests.support.raw_peer import API_KEYS, MESSAGES, RawPeer
 
 ANSWER_WITHIN = 10.0
+EVENTUALLY = 40.0
+"""Seconds after which a broker that has not done what it is to do never will: a second pattern alone takes ten."""
+
 QUIET = 0.1
 """Seconds after which a request without an answer counts as parked."""
 
@@ -82,9 +86,9 @@ def disturbing(script: Script) -> Script:
     return script
 
 
-async def play(name: str, bootstrap: str) -> list[Step]:
+async def play(name: str, bootstrap: str, tls: ssl.SSLContext | None = None) -> list[Step]:
     """Run one scenario and return its transcript; where the broker's answers end the script, that is its last step."""
-    session = Session(name, bootstrap)
+    session = Session(name, bootstrap, tls)
     try:
         await SCENARIOS[name](session)
     except Exception as error:
@@ -94,14 +98,16 @@ async def play(name: str, bootstrap: str) -> list[Step]:
     return session.transcript.steps
 
 
-async def play_all(names: Sequence[str], bootstrap: str, *, at_once: int) -> dict[str, list[Step]]:
+async def play_all(
+    names: Sequence[str], bootstrap: str, *, at_once: int, tls: ssl.SSLContext | None = None
+) -> dict[str, list[Step]]:
     """Run scenarios side by side, `at_once` of them at a time, those that disturb others last."""
     turn = asyncio.Semaphore(at_once)
     found: dict[str, list[Step]] = {}
 
     async def one(name: str) -> None:
         async with turn:
-            found[name] = await play(name, bootstrap)
+            found[name] = await play(name, bootstrap, tls)
 
     for disturb in (False, True):
         async with asyncio.TaskGroup() as tasks:
@@ -117,9 +123,10 @@ class Session:
     unknown_id = uuid.UUID(int=0xDEAD)
     """A topic id that no topic has."""
 
-    def __init__(self, name: str, bootstrap: str) -> None:
+    def __init__(self, name: str, bootstrap: str, tls: ssl.SSLContext | None = None) -> None:
         self.group = name
         self.bootstrap = bootstrap
+        self._tls = tls
         self.transcript = Transcript()
         self._peers: dict[str, RawPeer] = {}
         self._calls: list[Call] = []
@@ -135,7 +142,7 @@ class Session:
     def peer(self, name: str) -> RawPeer:
         """The raw client of that name, which is its client id too."""
         if name not in self._peers:
-            self._peers[name] = RawPeer(self.bootstrap, name)
+            self._peers[name] = RawPeer(self.bootstrap, name, self._tls)
         return self._peers[name]
 
     def send(
@@ -231,7 +238,7 @@ class Session:
 
     async def eventually(self, ask: Callable[[], Awaitable[Any]], enough: Callable[[Any], bool]) -> Any:
         """Ask, off the record, until the answer is good enough."""
-        async with asyncio.timeout(ANSWER_WITHIN):
+        async with asyncio.timeout(EVENTUALLY):
             while not enough(answer := await ask()):
                 await asyncio.sleep(0.02)
         return answer

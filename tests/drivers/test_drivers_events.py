@@ -14,25 +14,29 @@ import pytest
 
 from kafkastatic import Consumer, RebalanceListener
 from kafkastatic._drivers.events import KEPT
-from kafkastatic.errors import BrokerUnreachableError, FencedInstanceIdError
-from kafkastatic.events import Assigned, Event, Fenced, Joined, Joining, Lost, Missed, Rebalanced, Revoked
+from kafkastatic.errors import BrokerUnreachableError, FencedInstanceIdError, UnreleasedInstanceIdError
+from kafkastatic.events import Assigned, Event, Fenced, Joined, Joining, Lost, Missed, Rebalanced, Revoked, Waiting
 from kafkastatic.types import TopicPartition
 from tests.drivers.world import TP, consumer_of, eventually, in_the_group, nothing_left
-from tests.support.scripted_broker import PATIENCE, ScriptedBroker
+from tests.support.scripted_broker import ScriptedBroker
+from tests.support.scripted_group import ScriptedGroup
 
-FENCED, LOADING, REBALANCING, UNKNOWN_MEMBER = 82, 14, 27, 25
+FENCED, LOADING, REBALANCING, ILLEGAL_GENERATION, GROUP_FULL = 82, 14, 27, 22, 81
+SOON = 20.0
+"""Seconds after which a test that waits has failed."""
+
 OURS = frozenset({TP})
 SCRIPTED = "scripted at 127.0.0.1"
 NONE: frozenset[TopicPartition] = frozenset()
 
 
 async def take(events: AsyncIterator[Event], count: int) -> list[Event]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(SOON):
         return [await anext(events) for _ in range(count)]
 
 
 async def everything(events: AsyncIterator[Event]) -> list[Event]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(SOON):
         return [event async for event in events]
 
 
@@ -115,7 +119,7 @@ async def test_a_rebalance_is_told_with_its_phases() -> None:
         await consumer.aclose()
 
 
-@pytest.mark.scenario(17, where="peer")
+@pytest.mark.scenario(18, where="peer")
 @pytest.mark.asyncio
 async def test_a_loss_and_the_way_back() -> None:
     """The cause is that of the rebalance, too."""
@@ -123,12 +127,12 @@ async def test_a_loss_and_the_way_back() -> None:
         consumer = consumer_of(broker, heartbeat_interval_ms=20)
         await in_the_group(consumer, broker)
         events = consumer.events()
-        broker.fail_next("Heartbeat", UNKNOWN_MEMBER)
+        broker.fail_next("Heartbeat", ILLEGAL_GENERATION)
         told = await take(events, 5)
         assert kinds(told) == [Lost, *WAY_IN, Rebalanced]
-        assert told[0] == Lost(told[0].at, 1, OURS, "unknown_member_id", inferred=False)
+        assert told[0] == Lost(told[0].at, 1, OURS, "illegal_generation", inferred=False)
         assert isinstance(told[4], Rebalanced)
-        assert told[4].cause == "lost membership: unknown_member_id"
+        assert told[4].cause == "lost membership: illegal_generation"
         await consumer.aclose()
 
 
@@ -145,7 +149,7 @@ async def test_who_is_fenced_is_told_by_whom_and_then_the_error_is_raised() -> N
         told: list[Event] = []
         broker.fail_next("Heartbeat", FENCED)
         with pytest.raises(FencedInstanceIdError) as caught:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(SOON):
                 async for event in consumer.events():
                     told.append(event)
         lost, fenced = told
@@ -180,7 +184,7 @@ async def test_a_listener_in_a_task_group_ends_it_with_the_error() -> None:
         await consumer.assigned()
         broker.fail_next("Heartbeat", FENCED)
         with pytest.RaisesGroup(FencedInstanceIdError):
-            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(SOON), asyncio.TaskGroup() as tasks:
                 tasks.create_task(everything(consumer.events()))
 
 
@@ -188,7 +192,7 @@ async def test_a_listener_in_a_task_group_ends_it_with_the_error() -> None:
 async def test_stop_ends_the_listening_too() -> None:
     """Else a task group inside `async with` would wait for the close, and the close for the task group."""
     async with ScriptedBroker() as broker:
-        async with consumer_of(broker) as consumer, asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        async with consumer_of(broker) as consumer, asyncio.timeout(SOON), asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(everything(consumer.events()))
             await consumer.assigned()
             consumer.stop()
@@ -323,14 +327,92 @@ async def test_the_example_of_the_readme_observes_and_answers(capsys: pytest.Cap
     async with ScriptedBroker() as broker, consumer_of(broker, heartbeat_interval_ms=20) as consumer:
         observing = asyncio.create_task(example["observe"](consumer))
         await consumer.assigned()
-        broker.fail_next("Heartbeat", UNKNOWN_MEMBER)
+        broker.fail_next("Heartbeat", ILLEGAL_GENERATION)
         printed = ""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SOON):
             while printed.count("\n") < 2:
                 await asyncio.sleep(0)
                 printed += capsys.readouterr().out
-        assert printed.startswith("unknown_member_id  [TopicPartition(topic='orders', partition=0)]\nlost membership: ")
+        assert printed.startswith(
+            "illegal_generation  [TopicPartition(topic='orders', partition=0)]\nlost membership: "
+        )
         await eventually(lambda: example["readyz"](consumer) == (200, "in the group"))
         await consumer.aclose()
         await observing
         assert example["readyz"](consumer) == (503, "closed")
+
+
+# ── the instance id is not free ──
+
+
+@pytest.mark.scenario(25, where="peer")
+@pytest.mark.asyncio
+async def test_who_waits_for_a_full_group_says_so_until_it_is_let_in() -> None:
+    """The session of its predecessor takes its place."""
+    async with ScriptedBroker() as broker:
+        consumer = consumer_of(broker, instance_id_wait_ms=60_000)
+        events = consumer.events()
+        broker.fail_next("JoinGroup", GROUP_FULL)
+        await in_the_group(consumer, broker)
+        told = await take(events, 5)
+        assert kinds(told) == [Joining, Waiting, *WAY_IN]
+        waiting = told[1]
+        assert isinstance(waiting, Waiting)
+        assert (waiting.error, waiting.since) == ("GROUP_MAX_SIZE_REACHED", waiting.at)
+        assert waiting.until == pytest.approx(waiting.at + 60)
+        await consumer.aclose()
+
+
+@pytest.mark.protocol("consumer")
+@pytest.mark.scenario(33, where="peer")
+@pytest.mark.asyncio
+async def test_who_waits_for_another_to_let_go_of_the_id_is_neither_dead_nor_ready() -> None:
+    """As long as the session of a crashed predecessor lasts; then it is let in."""
+    async with ScriptedBroker() as broker:
+        group = ScriptedGroup(broker, "its predecessor")
+        group.away = False
+        consumer = consumer_of(broker, group_protocol="consumer", instance_id_wait_ms=60_000)
+        events = consumer.events()
+        await consumer.start()
+        joining, waiting = await take(events, 2)
+        assert isinstance(joining, Joining)
+        assert isinstance(waiting, Waiting)
+        assert waiting.error == "UNRELEASED_INSTANCE_ID"
+        await broker.received("ConsumerGroupHeartbeat", len(group.beats()) + 2)
+        health = consumer.health()
+        assert (health.live, health.ready) == (True, False)
+        assert health.reason == "waiting for the instance id: UNRELEASED_INSTANCE_ID"
+        group.away = True
+        assert await consumer.assigned() == OURS
+        await eventually(lambda: consumer.health().reason == "in the group")
+        await consumer.aclose()
+        assert kinds([event for event in await everything(events) if not isinstance(event, Joining)]) == [
+            Joined,
+            Assigned,
+            Revoked,
+        ]
+
+
+@pytest.mark.protocol("consumer")
+@pytest.mark.scenario(35, where="peer")
+@pytest.mark.asyncio
+async def test_an_id_that_is_in_use_ends_it_with_who_uses_it() -> None:
+    """Told as the last event, before the error."""
+    async with ScriptedBroker() as broker:
+        group = ScriptedGroup(broker, "the one in use")
+        group.away = False
+        consumer = consumer_of(broker, group_protocol="consumer", instance_id_wait_ms=50)
+        events, told = consumer.events(), list[Event]()
+        await consumer.start()
+        with pytest.raises(UnreleasedInstanceIdError) as caught:
+            async with asyncio.timeout(SOON):
+                async for event in events:
+                    told.append(event)
+        fenced = told[-1]
+        assert isinstance(fenced, Fenced)
+        assert fenced.owner == caught.value.owner
+        assert fenced.owner is not None
+        assert "the one in use" in fenced.owner
+        assert consumer.health().reason == "ended: UnreleasedInstanceIdError"
+        await consumer.aclose()
+        await nothing_left(broker)

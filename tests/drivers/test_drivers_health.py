@@ -14,7 +14,10 @@ from kafkastatic.errors import BrokerUnreachableError, ConsumerClosedError, Fenc
 from kafkastatic.events import Health
 from kafkastatic.types import TopicPartition
 from tests.drivers.world import TP, consumer_of, eventually, in_the_group, nothing_left
-from tests.support.scripted_broker import PATIENCE, ScriptedBroker
+from tests.support.scripted_broker import ScriptedBroker
+
+SOON = 20.0
+"""Seconds after which a test that waits has failed."""
 
 
 def health(consumer: Consumer[Any, Any]) -> tuple[bool, bool, str]:
@@ -150,7 +153,7 @@ async def test_an_event_loop_that_is_blocked_for_a_session_is_dead_until_it_goes
 
     class Blocks(RebalanceListener):
         def on_partitions_assigned(self, assigned: frozenset[TopicPartition]) -> None:
-            assert told.wait(PATIENCE)
+            assert told.wait(SOON)
 
     async with ScriptedBroker() as broker:
         consumer = consumer_of(broker, heartbeat_interval_ms=50, session_timeout_ms=300)
@@ -171,7 +174,7 @@ async def test_an_event_loop_that_is_blocked_for_a_session_is_dead_until_it_goes
         assert seen[0].reason.startswith("blocked: the event loop, for ")
         assert (seen[0].live, seen[0].ready) == (False, False)
         assert consumer.health().live
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SOON):
             while not (await health_elsewhere(consumer))[0]:
                 await asyncio.sleep(0)
         await consumer.aclose()

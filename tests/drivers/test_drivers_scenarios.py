@@ -20,6 +20,7 @@ from kafkastatic.errors import (
 from kafkastatic.types import TopicPartition
 from tests.drivers.test_drivers_interleavings import Told
 from tests.drivers.world import GROUP_APIS, TP, consumer_of, eventually, group_requests, in_the_group, nothing_left
+from tests.support.raw_peer import assignment
 from tests.support.scripted_broker import Call, ScriptedBroker
 
 LOADING, UNKNOWN_MEMBER = 14, 25
@@ -152,8 +153,14 @@ async def test_a_leader_that_restarts_below_version_9_of_joingroup_joins_when_to
             made, asked = call.messages, broker.of("JoinGroup")[0].request
             metadata = asked.protocols[0].metadata.replace(b"\0\6orders", b"\0\7refunds")
             members = [
-                made.DescribedGroupMember(member_id=new, member_metadata=asked.protocols[0].metadata),
-                made.DescribedGroupMember(member_id="other", member_metadata=metadata),
+                made.DescribedGroupMember(
+                    member_id=new,
+                    member_metadata=asked.protocols[0].metadata,
+                    member_assignment=assignment([("orders", 0)]),
+                ),
+                made.DescribedGroupMember(
+                    member_id="other", member_metadata=metadata, member_assignment=assignment([("refunds", 0)])
+                ),
             ]
             group = made.DescribedGroup(group_id="billing", group_state="Stable", members=members)
             return DescribeGroupsResponse(groups=[group])

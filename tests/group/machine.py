@@ -1,7 +1,8 @@
 """Words for the tests of the membership machine: members in every state, answers, and the requests expected of them.
 
 A member made here is `billing-0` of the group `payments`, reads `orders`, and calls its requests by number: the
-first JoinGroup is 1, the SyncGroup after it 2, the first heartbeat 3.
+first JoinGroup is 1, the SyncGroup after it 2, the first heartbeat 3, the DescribeGroups of one that may have
+restarted 4.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ from kafkastatic._group.member import (
 from kafkastatic._group.settings import Settings
 from kafkastatic._group.states import State
 from kafkastatic._protocol.consumer_protocol import encode_assignment, encode_subscription
+from kafkastatic._protocol.messages.describe_groups import (
+    DescribedGroup,
+    DescribedGroupMember,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkastatic._protocol.messages.join_group import (
     JoinGroupRequest,
@@ -58,8 +65,17 @@ INST = "billing-0"
 MID = "billing-0-a"
 DYNAMIC_MID = "consumer-1"
 
+
+class CooperativeAssignor(RangeAssignor):
+    """What makes a member cooperative. The tests say what is assigned; it is no assignor to use."""
+
+    name = "cooperative"
+    cooperative = True
+
+
 STATIC = Settings(GROUP, (RangeAssignor(),), INST, backoff=lambda attempt: 0.1 * 2**attempt)
 DYNAMIC = STATIC.evolve(instance_id=None)
+COOPERATIVE = STATIC.evolve(assignors=(CooperativeAssignor(),))
 
 VERSIONS = {8: (0, 10), 11: (0, 9), 12: (0, 4), 13: (0, 5), 14: (0, 5), 15: (0, 6)}
 LOST = BrokerUnreachableError("The connection was lost.", address="b1:9092")
@@ -161,6 +177,11 @@ def beat(key: int, member_id: str = MID, generation: int = 4, instance_id: str |
     return Send(request, key, timeout=15.0)
 
 
+def describe(key: int) -> Send:
+    """A DescribeGroups."""
+    return Send(DescribeGroupsRequest(groups=[GROUP]), key, timeout=30.0)
+
+
 def leave(key: int, member_id: str = MID, *, reason: str, instance_id: str | None = INST) -> Send:
     """A LeaveGroup."""
     who = MemberIdentity(member_id=member_id, group_instance_id=instance_id, reason=reason)
@@ -219,6 +240,30 @@ def left(code: int = 0, *, top: int = 0) -> LeaveGroupResponse:
     return LeaveGroupResponse(error_code=top, members=[who])
 
 
+def described(
+    code: int = 0,
+    *members: JoinGroupResponseMember,
+    assigned: Sequence[TopicPartition] = (),
+    state: str = "Stable",
+) -> DescribeGroupsResponse:
+    """The group with these members, the first of whom is assigned these partitions."""
+    shares = [assigned, *([] for _ in members)]
+    found = [
+        DescribedGroupMember(
+            member_id=m.member_id, member_metadata=m.metadata, member_assignment=encode_assignment(share)
+        )
+        for m, share in zip(members, shares, strict=False)
+    ]
+    return DescribeGroupsResponse(
+        groups=[DescribedGroup(error_code=code, group_id=GROUP, group_state=state, members=found)]
+    )
+
+
+def undescribed() -> DescribeGroupsResponse:
+    """For want of rights."""
+    return DescribeGroupsResponse(groups=[DescribedGroup(error_code=30, group_id=GROUP)])
+
+
 def snapshot(**topics: int) -> ClusterSnapshot:
     """The cluster with these topics and their numbers of partitions; 0 for one that is known to be missing."""
     return ClusterSnapshot(
@@ -265,33 +310,34 @@ def assigning() -> ClassicMember:
 
 
 def stable() -> ClassicMember:
-    """Owns MINE since 0.2; heartbeat 3 was answered at 0.3, the next one is due at 3.2."""
+    """Owns MINE since 0.2; heartbeat 3 was answered at 0.3, DescribeGroups 4 refused; the next one is due at 3.2."""
     member = assigning()
     member.handle(Answered(3, beaten()), 0.3)
+    member.handle(Answered(4, undescribed()), 0.3)
     member.handle(AssignFinished(), 0.3)
     return member
 
 
 def revoking() -> ClassicMember:
-    """Told at 3.3, by heartbeat 4, that the group rebalances."""
+    """Told at 3.3, by heartbeat 5, that the group rebalances."""
     member = stable()
     beat_again(member)
-    member.handle(Answered(4, beaten(27)), 3.3)
+    member.handle(Answered(5, beaten(27)), 3.3)
     return member
 
 
 def rejoining() -> ClassicMember:
-    """Gave its partitions up; its JoinGroup 5, with the member id, was sent at 3.4."""
+    """Gave its partitions up; its JoinGroup 6, with the member id, was sent at 3.4."""
     member = revoking()
     revoked(member, 3.4)
     return member
 
 
 def losing(code: int = 22) -> ClassicMember:
-    """Told at 3.3, by heartbeat 4, that it lost its membership."""
+    """Told at 3.3, by heartbeat 5, that it lost its membership."""
     member = stable()
     beat_again(member)
-    member.handle(Answered(4, beaten(code)), 3.3)
+    member.handle(Answered(5, beaten(code)), 3.3)
     return member
 
 
@@ -332,12 +378,14 @@ def leading(skip: bool = False, **topics: int) -> ClassicMember:
     member.handle(Answered(1, joined(leader=MID, members=[me], skip=skip)), 0.1)
     member.handle(Answered(2, synced()), 0.2)
     member.handle(Answered(3, beaten()), 0.3)
+    if skip:
+        member.handle(Answered(4, undescribed()), 0.3)
     member.handle(AssignFinished(), 0.3)
     return member
 
 
 def leaving() -> ClassicMember:
-    """Asked at 1.0 to leave for good, it sent LeaveGroup 4 at 1.1."""
+    """Asked at 1.0 to leave for good, it sent LeaveGroup 5 at 1.1."""
     member = stable()
     member.handle(CloseRequested(leave=True), 1.0)
     revoked(member, 1.1)
@@ -345,7 +393,7 @@ def leaving() -> ClassicMember:
 
 
 def failed() -> ClassicMember:
-    """Fenced at 3.3 by heartbeat 4."""
+    """Fenced at 3.3 by heartbeat 5."""
     return losing(82)
 
 
@@ -387,8 +435,8 @@ def dynamic() -> ClassicMember:
 
 
 def beat_again(member: ClassicMember) -> None:
-    """Let a stable member send its second heartbeat, 4, at 3.2."""
-    assert done(member.handle(TimerFired(), 3.2)) == [beat(4)]
+    """Let a stable member send its second heartbeat, 5, at 3.2."""
+    assert done(member.handle(TimerFired(), 3.2)) == [beat(5)]
 
 
 def revoked(member: ClassicMember, now: float) -> list[Action]:

@@ -72,7 +72,7 @@ def test_another_subscription_gives_up_what_is_owned_and_joins_with_it() -> None
 
     assert done(member.handle(TO_REFUNDS, 1.0)) == [Revoke(MINE, deadline=31.0)]
     assert done(member.handle(RevokeFinished(), 1.1)) == [
-        join(4, MID, generation=4, topics=["refunds"], reason="subscription changed")
+        join(5, MID, generation=4, topics=["refunds"], reason="subscription changed")
     ]
 
 
@@ -93,8 +93,8 @@ def test_the_same_subscription_changes_nothing() -> None:
         (idle, Started(), FindCoordinator()),
         (finding, CoordinatorFound(VERSIONS), join(1, topics=["refunds"], reason="subscription changed")),
         (waiting, TimerFired(), join(2, topics=["refunds"], reason="subscription changed")),
-        (losing, LoseFinished(), join(5, MID, generation=4, topics=["refunds"], reason="subscription changed")),
-        (revoking, RevokeFinished(), join(5, MID, generation=4, topics=["refunds"], reason="subscription changed")),
+        (losing, LoseFinished(), join(6, MID, generation=4, topics=["refunds"], reason="subscription changed")),
+        (revoking, RevokeFinished(), join(6, MID, generation=4, topics=["refunds"], reason="subscription changed")),
     ],
     ids=["idle", "finding", "waiting", "losing", "revoking"],
 )
@@ -107,22 +107,28 @@ def test_another_subscription_before_the_next_join_goes_out_with_it(make, then, 
 
 
 @pytest.mark.parametrize(
-    ("make", "events"),
-    [
-        (joining, [Answered(1, joined()), Answered(2, synced()), AssignFinished()]),
-        (syncing, [Answered(2, synced()), AssignFinished()]),
-        (assigning, [AssignFinished()]),
-    ],
-    ids=["joining", "syncing", "assigning"],
+    ("make", "events", "key"),
+    [(joining, [Answered(1, joined()), Answered(2, synced())], 3), (syncing, [Answered(2, synced())], 3)],
+    ids=["joining", "syncing"],
 )
-def test_another_subscription_during_a_join_joins_once_more(make, events) -> None:
-    """The join under way is not abandoned: a second one follows when the first has ended."""
+def test_another_subscription_during_a_join_joins_once_more(make, events, key) -> None:
+    """The join under way is not abandoned: when it has ended a second one follows, and nothing was owned meanwhile."""
     member = make()
 
     assert member.handle(TO_REFUNDS, 0.2) == []
     for event in events[:-1]:
         member.handle(event, 0.3)
-    assert done(member.handle(events[-1], 0.4)) == [Revoke(MINE, deadline=30.4)]
+    assert done(member.handle(events[-1], 0.4)) == [
+        join(key, MID, generation=4, topics=["refunds"], reason="subscription changed")
+    ]
+
+
+def test_another_subscription_during_on_assigned_joins_once_more() -> None:
+    """The callback ends first."""
+    member = assigning()
+
+    assert member.handle(TO_REFUNDS, 0.2) == []
+    assert done(member.handle(AssignFinished(), 0.4)) == [Revoke(MINE, deadline=30.4)]
     assert done(member.handle(RevokeFinished(), 0.5)) == [
         join(4, MID, generation=4, topics=["refunds"], reason="subscription changed")
     ]
@@ -136,9 +142,9 @@ def test_a_static_member_that_unsubscribes_keeps_its_member_id() -> None:
     assert done(member.handle(TO_NOTHING, 1.0)) == [Revoke(MINE, deadline=31.0)]
     assert member.handle(RevokeFinished(), 1.1) == [Report("stepped_out", {"member_id": MID, "epoch": -1})]
     assert member.deadline() is None
-    assert done(member.handle(TO_ORDERS, 50.0)) == [join(4, MID, generation=4, reason="subscription changed")]
-    assert done(member.handle(Answered(4, join_error(25)), 50.1)) == [
-        join(5, generation=4, reason="member id was not known any more")
+    assert done(member.handle(TO_ORDERS, 50.0)) == [join(5, MID, generation=4, reason="subscription changed")]
+    assert done(member.handle(Answered(5, join_error(25)), 50.1)) == [
+        join(6, generation=4, reason="member id was not known any more")
     ]
 
 
@@ -199,7 +205,7 @@ def test_subscribing_again_during_a_callback_joins_after_it(make, end) -> None:
     member.handle(TO_NOTHING, 4.0)
 
     assert member.handle(TO_ORDERS, 4.1) == []
-    assert done(member.handle(end, 4.2)) == [join(5, MID, generation=4, reason="subscription changed")]
+    assert done(member.handle(end, 4.2)) == [join(6, MID, generation=4, reason="subscription changed")]
 
 
 def test_a_member_without_topics_waits_for_some() -> None:
@@ -236,7 +242,7 @@ def test_a_static_member_that_is_too_slow_keeps_its_member_id() -> None:
     assert reports(member.handle(LoseFinished(), 1.1)) == ["stepped_out"]
     assert member.deadline() is None
     assert done(member.handle(PollResumed(), 9.0)) == [
-        join(4, MID, generation=4, reason="max_poll_interval_ms exceeded")
+        join(5, MID, generation=4, reason="max_poll_interval_ms exceeded")
     ]
 
 
@@ -256,7 +262,7 @@ def test_asking_again_while_on_lost_runs_joins_after_it() -> None:
 
     assert member.handle(PollResumed(), 1.1) == []
     assert done(member.handle(LoseFinished(), 1.2)) == [
-        join(4, MID, generation=4, reason="max_poll_interval_ms exceeded")
+        join(5, MID, generation=4, reason="max_poll_interval_ms exceeded")
     ]
 
 
@@ -278,7 +284,7 @@ def test_a_member_that_is_too_slow_to_give_up_its_partitions_pauses_after_it() -
     assert reports(member.handle(PollExpired(None, 0.5), 4.0)) == ["poll_expired"]
     assert reports(member.handle(RevokeFinished(), 4.1)) == ["stepped_out"]
     assert done(member.handle(PollResumed(), 5.0)) == [
-        join(5, MID, generation=4, reason="max_poll_interval_ms exceeded")
+        join(6, MID, generation=4, reason="max_poll_interval_ms exceeded")
     ]
 
 
@@ -288,7 +294,7 @@ def test_a_member_that_is_too_slow_while_it_joins_pauses_too() -> None:
 
     assert reports(member.handle(PollExpired(None, 0.5), 4.0)) == ["poll_expired", "stepped_out"]
     assert done(member.handle(PollResumed(), 5.0)) == [
-        join(6, MID, generation=4, reason="max_poll_interval_ms exceeded")
+        join(7, MID, generation=4, reason="max_poll_interval_ms exceeded")
     ]
 
 
@@ -372,8 +378,8 @@ def test_leaving_for_good_names_the_member_and_never_fails(code: int) -> None:
     member = stable()
     member.handle(CloseRequested(leave=True), 1.0)
 
-    assert done(member.handle(RevokeFinished(), 1.1)) == [leave(4, reason="the consumer is being closed")]
-    assert member.handle(Answered(4, left(code)), 1.2) == [
+    assert done(member.handle(RevokeFinished(), 1.1)) == [leave(5, reason="the consumer is being closed")]
+    assert member.handle(Answered(5, left(code)), 1.2) == [
         Report("left", {"member_id": MID, "epoch": 4, "code": 82 if code == 82 else 0}),
         Stop(),
     ]
@@ -384,14 +390,14 @@ def test_a_leave_that_is_refused_as_a_whole_is_reported_too() -> None:
     """The coordinator has moved: the place stays until the session times out."""
     member = leaving()
 
-    assert member.handle(Answered(4, left(top=16)), 1.2)[0].fields["code"] == 16
+    assert member.handle(Answered(5, left(top=16)), 1.2)[0].fields["code"] == 16
 
 
 def test_leaving_without_a_coordinator_is_not_waited_for() -> None:
     """There is nobody to tell; the session will time out."""
     member = stable()
     member.handle(TimerFired(), 3.2)
-    member.handle(RequestFailed(4, LOST), 3.3)
+    member.handle(RequestFailed(5, LOST), 3.3)
     member.handle(CloseRequested(leave=True), 3.4)
 
     assert done(member.handle(RevokeFinished(), 3.5)) == [Stop()]

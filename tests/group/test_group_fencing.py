@@ -68,7 +68,7 @@ def test_a_fenced_heartbeat_ends_the_consumer() -> None:
     member = stable()
     member.handle(TimerFired(), 3.2)
 
-    actions = member.handle(Answered(4, beaten(82)), 3.3)
+    actions = member.handle(Answered(5, beaten(82)), 3.3)
 
     assert reports(actions) == ["fenced"]
     assert done(actions) == [Lose(MINE, "fenced"), FENCED_BY["Heartbeat"]]
@@ -84,7 +84,7 @@ def test_a_fenced_parked_join_ends_the_consumer_at_once() -> None:
     """The answer to a parked JoinGroup is not waited for till the rebalance is over."""
     member = rejoining()
 
-    assert done(member.handle(Answered(5, join_error(82)), 3.5)) == [
+    assert done(member.handle(Answered(6, join_error(82)), 3.5)) == [
         Lose(NOTHING, "fenced"),
         FENCED_BY["JoinGroup"],
     ]
@@ -121,7 +121,7 @@ def test_a_fenced_heartbeat_cuts_a_callback_short(make) -> None:
     member = make()
     if member.state is State.REVOKING:
         member.handle(TimerFired(), 6.2)
-        key, now = 5, 6.3
+        key, now = 6, 6.3
     else:
         key, now = 3, 0.3
 
@@ -158,10 +158,10 @@ def test_a_commit_of_who_we_were_fences_nobody() -> None:
     member = stable()
     before = member.membership
     member.handle(TimerFired(), 3.2)
-    member.handle(Answered(4, beaten(25)), 3.3)
+    member.handle(Answered(5, beaten(25)), 3.3)
     member.handle(LoseFinished(), 3.4)
-    member.handle(Answered(5, joined("billing-0-b", 5)), 3.5)
-    member.handle(Answered(6, synced()), 3.6)
+    member.handle(Answered(6, joined("billing-0-b", 5)), 3.5)
+    member.handle(Answered(7, synced()), 3.6)
     member.handle(AssignFinished(), 3.7)
 
     for code in (22, 25, 27, 82):

@@ -51,6 +51,7 @@ from tests.group.machine import (
     beat,
     beat_again,
     beaten,
+    describe,
     done,
     error_of,
     finding,
@@ -90,7 +91,7 @@ def test_a_first_join_takes_one_joingroup() -> None:
         Report("assigned", {"member_id": MID, "epoch": 4, "partitions": 2, "added": 2}),
         Assign(MINE, MINE),
     ]
-    assert member.handle(Answered(3, beaten()), 0.4) == []
+    assert member.handle(Answered(3, beaten()), 0.4) == [describe(4)]
     assert member.handle(AssignFinished(), 0.4) == []
     assert member.membership == Membership(GROUP, INST, MID, 4, MINE)
     assert member.deadline() == 3.3
@@ -178,9 +179,9 @@ def test_the_first_heartbeat_follows_the_syncgroup_at_once() -> None:
     member.handle(Answered(1, joined()), 10.0)
 
     assert done(member.handle(Answered(2, synced()), 10.0)) == [beat(3), Assign(MINE, MINE)]
-    assert member.handle(Answered(3, beaten()), 10.1) == []
+    assert member.handle(Answered(3, beaten()), 10.1) == [describe(4)]
     assert member.deadline() == 13.0
-    assert done(member.handle(TimerFired(), 13.0)) == [beat(4)]
+    assert done(member.handle(TimerFired(), 13.0)) == [beat(5)]
 
 
 def test_heartbeats_go_on_while_the_callback_runs() -> None:
@@ -190,7 +191,7 @@ def test_heartbeats_go_on_while_the_callback_runs() -> None:
     member.handle(Answered(2, synced()), 0.2)
     member.handle(Answered(3, beaten()), 0.3)
 
-    assert done(member.handle(TimerFired(), 3.2)) == [beat(4)]
+    assert done(member.handle(TimerFired(), 3.2)) == [beat(5)]
     assert member.state is State.ASSIGNING
 
 
@@ -211,13 +212,13 @@ def test_a_known_member_id_that_is_refused_is_given_up_once() -> None:
     """If the coordinator does not know the member id any more, one join without it follows."""
     member = rejoining()
 
-    assert member.handle(Answered(5, join_error(25)), 3.5) == [
+    assert member.handle(Answered(6, join_error(25)), 48.3) == [
         Report("joining", {"member_id": "", "reason": "member id was not known any more"}),
-        join(6, generation=4, reason="member id was not known any more"),
+        join(7, generation=4, reason="member id was not known any more"),
     ]
-    assert member.handle(Answered(6, join_error(25)), 3.6) == []
+    assert member.handle(Answered(7, join_error(25)), 48.4) == []
     assert member.state is State.WAITING
-    assert member.deadline() == 3.7
+    assert member.deadline() == 48.5
 
 
 @pytest.mark.parametrize("code", [14, 27, 7])
@@ -379,7 +380,7 @@ def test_every_other_code_of_a_heartbeat_ends_the_consumer() -> None:
     looking: set[int] = set()
     for code, member in ended.items():
         beat_again(member)
-        if FindCoordinator(after=0.1) in member.handle(Answered(4, beaten(code)), 3.3):
+        if FindCoordinator(after=0.1) in member.handle(Answered(5, beaten(code)), 3.3):
             looking.add(code)
 
     assert {code for code, member in ended.items() if member.state is State.LOSING} == {22, 25}
@@ -473,12 +474,12 @@ def test_an_abandoned_join_excuses_nothing_once_a_later_one_has_succeeded() -> N
 def test_a_join_that_carried_a_member_id_is_never_excused() -> None:
     """An abandoned join with a member id cannot fence us, so it is no excuse."""
     member = rejoining()
-    member.handle(RequestFailed(5, LOST), 3.5)
+    member.handle(RequestFailed(6, LOST), 3.5)
     assert done(member.handle(CoordinatorFound(VERSIONS), 3.6)) == [
-        join(6, MID, generation=4, reason="JoinGroup was not answered")
+        join(7, MID, generation=4, reason="JoinGroup was not answered")
     ]
 
-    assert done(member.handle(Answered(6, join_error(82)), 3.7)) == [
+    assert done(member.handle(Answered(7, join_error(82)), 3.7)) == [
         Lose(NOTHING, "fenced"),
         Failed(FencedInstanceIdError, "JoinGroup"),
     ]

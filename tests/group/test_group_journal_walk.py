@@ -1,50 +1,37 @@
-"""Whatever happens to a member, in whatever order, what the application is told adds up."""
+"""Whatever happens to a member, in whatever order, what the application is told adds up, in both protocols."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from kafkastatic._group.journal import Journal
 from kafkastatic._group.member import Action, Event
-from kafkastatic._group.states import State
 from kafkastatic.events import Assigned, Joined, Lost, Rebalanced, Revoked
 from kafkastatic.types import TopicPartition
-from tests.group.test_group_walk import World
+from tests.group.test_group_walk import World as Classic
+from tests.group.test_kip848_walk import World as Consumer
 
 pytestmark = pytest.mark.once
 
-NEVER_READY = frozenset({State.IDLE, State.PAUSED, State.STOPPED, State.FAILED})
+NEVER_READY = frozenset({"IDLE", "PAUSED", "STOPPED", "FAILED"})
 
 
-class Told(World):
-    """A world whose member's journal is read by one who believes it."""
+class Listener:
+    """One who believes what the journal of a walking member says."""
 
-    def __init__(self, *args: Any, **named: Any) -> None:
+    def __init__(self) -> None:
         self.journal = Journal(300.0)
         self.told: frozenset[TopicPartition] = frozenset()
         self.rebalances = 0
         self.was_in = False
-        super().__init__(*args, **named)
 
-    def feed(self, event: Event) -> None:
-        if "handle" not in self.member.__dict__:
-            handle = self.member.handle
-
-            def heard(event: Event, now: float) -> list[Action]:
-                actions = handle(event, now)
-                self.hear(event, actions)
-                return actions
-
-            self.member.handle = heard  # type: ignore[method-assign]
-        super().feed(event)
-        self.check()
-
-    def hear(self, event: Event, actions: list[Action]) -> None:
-        for told in self.journal.saw(event, actions, self.member, self.now, self.now):
-            self.trace.append(f"{'':24}-> {told!r:.200}")
+    def hear(self, world: Any, event: Event, actions: list[Action]) -> None:
+        for told in self.journal.saw(event, actions, world.member, world.now, world.now):
+            world.trace.append(f"{'':24}-> {told!r:.200}")
             match told:
                 case Assigned():
                     assert told.added <= told.partitions
@@ -65,31 +52,54 @@ class Told(World):
                     self.rebalances += 1
                 case _:
                     pass
+        self.check(world)
 
-    def check(self) -> None:
-        health = self.journal.health(self.now)
-        if self.member.settled:
-            assert self.told == self.member.membership.assignment
+    def check(self, world: Any) -> None:
+        health, member = self.journal.health(world.now), world.member
+        if member.settled:
+            assert self.told == member.membership.assignment
             assert health.reason == "in the group" or health.reason.startswith("unconfirmed: ")
-        if self.member.state in NEVER_READY:
+        if member.state.name in NEVER_READY:
             assert not health.ready
-        if health.ready and not self.member.settled:
+        if health.ready and not member.settled:
             assert health.reason.startswith("rebalancing: ")
 
 
+def told(world: type[Classic] | type[Consumer]) -> type[Any]:
+    """Such a world, with a listener."""
+
+    class Told(world):  # type: ignore[valid-type,misc]
+        def feed(self, event: Event) -> None:
+            if "listener" not in self.__dict__:
+                self.listener = Listener()
+                self.member.handle = self.heard(self.member.handle)
+            super().feed(event)
+
+        def heard(self, handle: Callable[[Event, float], list[Action]]) -> Callable[[Event, float], list[Action]]:
+            def handled(event: Event, now: float) -> list[Action]:
+                actions = handle(event, now)
+                self.listener.hear(self, event, actions)
+                return actions
+
+            return handled
+
+    return Told
+
+
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
-def test_what_is_told_adds_up_to_what_is_owned(static: bool) -> None:
+@pytest.mark.parametrize("world", [Classic, Consumer], ids=["classic", "consumer"])
+def test_what_is_told_adds_up_to_what_is_owned(world: type[Classic] | type[Consumer], static: bool) -> None:
     """Whoever follows assigned, revoked and lost knows the assignment whenever the member is settled; the phases of a
     rebalance come to its total; who is not in the group is ready only while it rebalances in order."""
-    rebalances = 0
-    for seed in range(100):
-        world = Told(random.Random(seed).randrange, static=static)
+    rebalances, make = 0, told(world)
+    for seed in range(60):
+        walking = make(random.Random(seed).randrange, static=static)
         try:
             for _ in range(150):
-                world.step()
-            world.calm_down()
+                walking.step()
+            walking.calm_down()
         except Exception as error:
-            error.add_note("\n".join([*world.trace[-60:], f"seed {seed}"]))
+            error.add_note("\n".join([*walking.trace[-60:], f"seed {seed}"]))
             raise
-        rebalances += world.rebalances
+        rebalances += walking.listener.rebalances if "listener" in walking.__dict__ else 0
     assert rebalances

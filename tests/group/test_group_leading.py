@@ -18,7 +18,6 @@ from kafkastatic._group.member import (
     RequestFailed,
     Revoke,
     RevokeFinished,
-    Send,
     Started,
     Stop,
     SubscriptionChanged,
@@ -26,9 +25,6 @@ from kafkastatic._group.member import (
 )
 from kafkastatic._group.states import State
 from kafkastatic._protocol.messages.describe_groups import (
-    DescribedGroup,
-    DescribedGroupMember,
-    DescribeGroupsRequest,
     DescribeGroupsResponse,
 )
 from kafkastatic._protocol.messages.join_group import JoinGroupResponseMember
@@ -40,7 +36,6 @@ from kafkastatic.errors import (
 )
 from kafkastatic.types import TopicPartition
 from tests.group.machine import (
-    GROUP,
     INST,
     LOST,
     MID,
@@ -56,12 +51,15 @@ from tests.group.machine import (
     balancing,
     beat,
     beaten,
+    describe,
+    described,
     done,
     idle,
     join,
     joined,
     joining,
     leading,
+    reports,
     revoked,
     snapshot,
     subscribed,
@@ -184,19 +182,10 @@ def test_a_restarted_leader_takes_topics_that_it_learns_of_as_they_are() -> None
 
 # ── a leader that restarted below version 9 of JoinGroup ───────────────────────────────────────────────────────
 
+R0 = TopicPartition("refunds", 0)
+
 OLD_ID = "billing-0-0e5bd1f2-3a67-4f3c-9d7e-1c2f3a4b5c6d"
 NEW_ID = "billing-0-5b1e2c3d-4f50-4a6b-8c7d-9e0f1a2b3c4d"
-
-
-def described(code: int = 0, *members: JoinGroupResponseMember, state: str = "Stable") -> DescribeGroupsResponse:
-    found = [DescribedGroupMember(member_id=m.member_id, member_metadata=m.metadata) for m in members]
-    return DescribeGroupsResponse(
-        groups=[DescribedGroup(error_code=code, group_id=GROUP, group_state=state, members=found)]
-    )
-
-
-def describe(key: int) -> Send:
-    return Send(DescribeGroupsRequest(groups=[GROUP]), key, timeout=30.0)
 
 
 def unlisted():
@@ -217,7 +206,9 @@ def test_a_restarted_leader_that_is_told_its_old_member_id_goes_on_watching() ->
     """DescribeGroups names the topics of the whole group; their growth makes it join with its member id."""
     member = unlisted()
 
-    assert member.handle(Answered(4, described(0, ME, subscribed("other", "refunds"))), 0.4) == [
+    other = subscribed("other", "refunds")
+
+    assert member.handle(Answered(4, described(0, ME, other, assigned=[O0, O1, R0])), 0.4) == [
         FetchMetadata(frozenset({"orders", "refunds"}))
     ]
     assert member.leads
@@ -250,13 +241,15 @@ def test_a_group_that_cannot_be_described_just_now_is_asked_about_again(answer: 
     member = unlisted()
     failed = isinstance(answer, Exception)
 
-    assert member.handle(RequestFailed(4, answer) if failed else Answered(4, answer), 0.4) == []
+    assert done(member.handle(RequestFailed(4, answer) if failed else Answered(4, answer), 0.4)) == []
     assert not member.leads
     assert member.handle(TimerFired(), 3.2) == [beat(5, NEW_ID)]
     assert member.handle(Answered(5, beaten()), 3.3) == [describe(6)]
     assert member.handle(TimerFired(), 6.2) == [beat(7, NEW_ID)]
     assert member.handle(Answered(7, beaten()), 6.3) == []  # it is asked about already
-    assert member.handle(Answered(6, described(0, ME)), 6.4) == [FetchMetadata(frozenset({"orders"}))]
+    assert member.handle(Answered(6, described(0, ME, assigned=[O0, O1])), 6.4) == [
+        FetchMetadata(frozenset({"orders"}))
+    ]
     assert member.handle(TimerFired(), 9.2) == [beat(8, NEW_ID)]
     assert member.handle(Answered(8, beaten()), 9.3) == []
 
@@ -269,7 +262,8 @@ def test_a_leader_that_may_not_know_the_group_watches_what_it_reads_itself(answe
     """For want of rights, or because a member's subscription does not parse."""
     member = unlisted()
 
-    assert member.handle(Answered(4, answer), 0.4) == [FetchMetadata(frozenset({"orders"}))]
+    actions = member.handle(Answered(4, answer), 0.4)
+    assert (done(actions), reports(actions)) == ([FetchMetadata(frozenset({"orders"}))], ["group_not_described"])
     assert done(member.handle(MetadataChanged(snapshot(orders=3)), 1.0)) == [Revoke(MINE, deadline=31.0)]
 
 
@@ -284,7 +278,10 @@ def test_a_follower_does_not_take_another_leader_for_itself(leader: str) -> None
     member.handle(Answered(1, joined(NEW_ID, leader=leader)), 0.1)
     member.handle(Answered(2, synced()), 0.2)
 
-    assert member.handle(Answered(3, beaten()), 0.3) == []
+    member.handle(Answered(3, beaten()), 0.3)
+
+    assert member.handle(Answered(4, described(0, ME, assigned=[O0, O1])), 0.4) == []
+    assert not member.leads
 
 
 @pytest.mark.parametrize("made", ["stepped out", "lost", "rejoining"])

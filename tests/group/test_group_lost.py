@@ -62,16 +62,16 @@ def test_an_expired_session_is_lost_and_joined_again() -> None:
     member = stable()
     beat_again(member)
 
-    assert member.handle(Answered(4, beaten(25)), 99.0) == [
-        Report("lost", {"member_id": "billing-0-a", "epoch": 4, "cause": "unknown_member_id"}),
+    assert member.handle(Answered(5, beaten(25)), 99.0) == [
+        Report("lost", {"member_id": "billing-0-a", "epoch": 4, "cause": "unknown_member_id", "inferred": False}),
         Lose(MINE, "unknown_member_id"),
     ]
     assert member.membership.assignment == NOTHING
     assert done(member.handle(LoseFinished(), 99.1)) == [
-        join(5, generation=4, reason="lost membership: unknown_member_id")
+        join(6, generation=4, reason="lost membership: unknown_member_id")
     ]
-    assert done(member.handle(Answered(5, joined("billing-0-b", 7)), 99.2)) == [sync(6, "billing-0-b", 7)]
-    assert done(member.handle(Answered(6, synced()), 99.3)) == [beat(7, "billing-0-b", 7), Assign(MINE, MINE)]
+    assert done(member.handle(Answered(6, joined("billing-0-b", 7)), 99.2)) == [sync(7, "billing-0-b", 7)]
+    assert done(member.handle(Answered(7, synced()), 99.3)) == [beat(8, "billing-0-b", 7), Assign(MINE, MINE)]
 
 
 @pytest.mark.scenario(18, where="machine")
@@ -81,13 +81,13 @@ def test_a_missed_generation_is_joined_with_the_member_id_kept() -> None:
     member = stable()
     beat_again(member)
 
-    assert done(member.handle(Answered(4, beaten(22)), 3.3)) == [Lose(MINE, "illegal_generation")]
+    assert done(member.handle(Answered(5, beaten(22)), 3.3)) == [Lose(MINE, "illegal_generation")]
     assert member.membership == Membership(GROUP, INST, MID, -1, NOTHING)
     assert member.handle(CommitRejected(22), 3.3) == []
     assert done(member.handle(LoseFinished(), 3.4)) == [
-        join(5, MID, generation=4, reason="lost membership: illegal_generation")
+        join(6, MID, generation=4, reason="lost membership: illegal_generation")
     ]
-    assert done(member.handle(Answered(5, joined(generation=6)), 3.5)) == [sync(6, generation=6)]
+    assert done(member.handle(Answered(6, joined(generation=6)), 3.5)) == [sync(7, generation=6)]
 
 
 @pytest.mark.scenario(30, where="machine")
@@ -107,11 +107,25 @@ def test_a_commit_of_a_missed_generation_is_rejected_and_loses_the_membership() 
 @pytest.mark.scenario(23, where="machine")
 def test_a_member_that_an_administrator_removed_joins_again() -> None:
     """Removal is no ban: on_lost, and a join under the instance id."""
-    member = losing(25)
+    member = stable()
+    beat_again(member)
 
-    assert done(member.handle(LoseFinished(), 3.4)) == [
-        join(5, generation=4, reason="lost membership: unknown_member_id")
+    assert member.handle(Answered(5, beaten(25)), 45.1) == [
+        Report("lost", {"member_id": MID, "epoch": 4, "cause": "removed", "inferred": True}),
+        Lose(MINE, "removed"),
     ]
+    assert done(member.handle(LoseFinished(), 45.2)) == [join(6, generation=4, reason="lost membership: removed")]
+
+
+@pytest.mark.scenario(17, where="machine")
+def test_a_session_that_may_have_expired_is_no_removal() -> None:
+    """It counts from when the last good heartbeat was sent: its answer may lie about while the loop does not run."""
+    member = assigning()  # heartbeat 3 was sent at 0.2
+    member.handle(Answered(3, beaten()), 45.2)
+    member.handle(AssignFinished(), 45.2)
+    member.handle(TimerFired(), 45.2)
+
+    assert done(member.handle(Answered(5, beaten(25)), 45.2)) == [Lose(MINE, "unknown_member_id")]
 
 
 @pytest.mark.parametrize(("code", "member_id"), [(22, MID), (25, ""), (27, MID)])
@@ -129,15 +143,15 @@ def test_a_coordinator_that_was_gone_for_too_long_costs_the_membership_once() ->
     """The session passes without a coordinator: that is reported; what the coordinator says later decides."""
     member = stable()
     beat_again(member)
-    assert done(member.handle(RequestFailed(4, LOST), 10.0)) == [FindCoordinator(after=0.1)]
+    assert done(member.handle(RequestFailed(5, LOST), 10.0)) == [FindCoordinator(after=0.1)]
     assert member.deadline() == 45.3
 
     assert member.handle(TimerFired(), 45.3) == [Report("session_timeout_passed", {"member_id": MID, "epoch": 4})]
     assert member.deadline() is None
-    assert member.handle(CoordinatorFound(VERSIONS), 60.0) == [beat(5)]
-    assert done(member.handle(Answered(5, beaten(25)), 60.1)) == [Lose(MINE, "unknown_member_id")]
+    assert member.handle(CoordinatorFound(VERSIONS), 60.0) == [beat(6)]
+    assert done(member.handle(Answered(6, beaten(25)), 60.1)) == [Lose(MINE, "unknown_member_id")]
     assert done(member.handle(LoseFinished(), 60.2)) == [
-        join(6, generation=4, reason="lost membership: unknown_member_id")
+        join(7, generation=4, reason="lost membership: unknown_member_id")
     ]
 
 
@@ -146,9 +160,9 @@ def test_a_commit_that_is_not_known_asks_the_heartbeat() -> None:
     """A group that moved to KIP-848 answers so to a fenced classic member; a blind join would turn the group back."""
     member = stable()
 
-    assert member.handle(CommitRejected(25), 1.0) == [beat(4)]
+    assert member.handle(CommitRejected(25), 1.0) == [beat(5)]
     assert member.handle(CommitRejected(25), 1.1) == []
-    assert done(member.handle(Answered(4, beaten(82)), 1.2))[0] == Lose(MINE, "fenced")
+    assert done(member.handle(Answered(5, beaten(82)), 1.2))[0] == Lose(MINE, "fenced")
 
 
 @pytest.mark.scenario(39, where="machine")
@@ -157,14 +171,14 @@ def test_a_group_that_is_no_classic_one_any_more_ends_the_consumer() -> None:
     member = stable()
     beat_again(member)
 
-    assert done(member.handle(Answered(4, beaten(69)), 3.3)) == [Lose(MINE, "failed"), Failed(BrokerError, "Heartbeat")]
+    assert done(member.handle(Answered(5, beaten(69)), 3.3)) == [Lose(MINE, "failed"), Failed(BrokerError, "Heartbeat")]
 
 
 def test_a_commit_during_a_rebalance_asks_the_heartbeat_too() -> None:
     """REBALANCE_IN_PROGRESS of a commit: the heartbeat says what to do."""
     member = stable()
 
-    assert member.handle(CommitRejected(27), 1.0) == [beat(4)]
+    assert member.handle(CommitRejected(27), 1.0) == [beat(5)]
 
 
 @pytest.mark.parametrize("code", [22, 25, 27, 82])
@@ -186,12 +200,12 @@ def test_a_rebalance_revokes_and_joins_again() -> None:
     member = stable()
     beat_again(member)
 
-    assert member.handle(Answered(4, beaten(27)), 3.3) == [
-        Report("revoking", {"member_id": MID, "epoch": 4, "reason": "group is rebalancing"}),
+    assert member.handle(Answered(5, beaten(27)), 3.3) == [
+        Report("revoking", {"member_id": MID, "epoch": 4, "partitions": 2, "reason": "group is rebalancing"}),
         Revoke(MINE, deadline=33.3),
     ]
     assert member.membership.assignment == MINE
-    assert done(member.handle(RevokeFinished(), 3.4)) == [join(5, MID, generation=4, reason="group is rebalancing")]
+    assert done(member.handle(RevokeFinished(), 3.4)) == [join(6, MID, generation=4, reason="group is rebalancing")]
     assert member.membership.assignment == NOTHING
 
 
@@ -199,8 +213,8 @@ def test_heartbeats_go_on_while_partitions_are_given_up() -> None:
     """A slow drain does not cost the membership, and a second notice of the same rebalance changes nothing."""
     member = revoking()
 
-    assert done(member.handle(TimerFired(), 6.2)) == [beat(5)]
-    assert member.handle(Answered(5, beaten(27)), 6.3) == []
+    assert done(member.handle(TimerFired(), 6.2)) == [beat(6)]
+    assert member.handle(Answered(6, beaten(27)), 6.3) == []
     assert member.state is State.REVOKING
 
 
@@ -225,13 +239,13 @@ def test_a_rebalance_during_on_assigned_waits_for_it() -> None:
 
 @pytest.mark.parametrize(
     ("make", "key", "now", "late"),
-    [(assigning, 3, 0.3, AssignFinished()), (revoking, 5, 6.3, RevokeFinished())],
+    [(assigning, 3, 0.3, AssignFinished()), (revoking, 6, 6.3, RevokeFinished())],
     ids=["assigning", "revoking"],
 )
 def test_a_membership_lost_during_a_callback_waits_for_on_lost_only(make, key, now, late) -> None:
     """The end of the callback that ran says nothing any more; the end of on_lost does."""
     member = make()
-    if key == 5:
+    if key == 6:
         member.handle(TimerFired(), 6.2)
 
     assert done(member.handle(Answered(key, beaten(22)), now)) == [Lose(MINE, "illegal_generation")]
@@ -261,9 +275,11 @@ def test_a_callback_that_raises_ends_the_consumer_with_what_it_raised(make, even
 
 
 def test_a_known_member_that_was_removed_while_its_join_was_parked_joins_anew() -> None:
-    """The parked JoinGroup is answered with UNKNOWN_MEMBER_ID: one more, without the member id."""
+    """The parked JoinGroup is answered with UNKNOWN_MEMBER_ID: that is told, one more goes without the member id."""
     member = rejoining()
 
-    assert done(member.handle(Answered(5, join_error(25)), 3.5)) == [
-        join(6, generation=4, reason="member id was not known any more")
+    assert member.handle(Answered(6, join_error(25)), 3.5) == [
+        Report("lost", {"member_id": MID, "epoch": 4, "cause": "removed", "inferred": True}),
+        Lose(NOTHING, "removed"),
     ]
+    assert done(member.handle(LoseFinished(), 3.6)) == [join(7, generation=4, reason="lost membership: removed")]

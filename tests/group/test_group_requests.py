@@ -36,13 +36,13 @@ def a_join(who: Membership, generation: int = 4, reason: str = "first join"):
 
 
 def test_a_join_offers_every_assignor_in_order_of_preference() -> None:
-    """With the same subscription for each: topics in order, no partitions owned, generation and rack."""
+    """With the same subscription for each: topics in order, what is owned, generation and rack (KIP-429, KIP-792)."""
     request = a_join(WHO)
 
     assert (request.member_id, request.group_instance_id, request.protocol_type) == (MID, INST, "consumer")
     assert [protocol.name for protocol in request.protocols] == ["range", "sticky"]
     for protocol in request.protocols:
-        assert decode_subscription(protocol.metadata) == (["orders", "refunds"], None, [], 4, "r1")
+        assert decode_subscription(protocol.metadata) == (["orders", "refunds"], None, [O0], 4, "r1")
 
 
 def test_two_generations_make_two_subscriptions() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kafkastatic._group.assignors import checked, is_cooperative, user_data
@@ -236,6 +236,7 @@ def test_an_assignor_says_nothing_of_itself_unless_it_wants_to() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_user_data_that_does_not_parse_says_nothing(data: bytes) -> None:
     """It came from another member: whatever it is, the leader goes on."""
@@ -396,6 +397,7 @@ def test_what_kafkas_members_say_is_understood_and_said_alike() -> None:
 # ── any group ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 TOPICS = ("t0", "t1", "t2")
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 counts = st.dictionaries(st.sampled_from(TOPICS), st.integers(1, 7))
 subscriptions = st.frozensets(st.sampled_from(TOPICS))
 
@@ -434,6 +436,7 @@ def again(members: Iterable[MemberSubscription], shares: Shares) -> list[MemberS
     return [MemberSubscription(m.member_id, None, m.topics, None, shares[m.member_id], 6) for m in members]
 
 
+@unhurried
 @given(groups(), st.randoms(use_true_random=False))
 def test_two_generations_assign_everything_and_the_third_nothing(group: Any, shuffle: Any) -> None:
     """Nobody has to give up anything in the second, and the order in which members are listed does not matter."""
@@ -452,6 +455,7 @@ def test_two_generations_assign_everything_and_the_third_nothing(group: Any, shu
     assert CooperativeStickyAssignor().assign(partitions, shuffled) == first
 
 
+@unhurried
 @given(groups(alike=True))
 def test_alike_members_differ_by_one_at_most_and_the_others_stay_where_one_leaves(group: Any) -> None:
     """Whoever is left keeps everything it had, at once."""
@@ -466,6 +470,7 @@ def test_alike_members_differ_by_one_at_most_and_the_others_stay_where_one_leave
     assert all(set(shares[who]) <= set(share) for who, share in after.items())
 
 
+@unhurried
 @given(groups(alike=True))
 def test_one_more_member_takes_its_share_and_nothing_else_moves(group: Any) -> None:
     """What the newcomer gets is all that changes hands."""
@@ -479,6 +484,7 @@ def test_one_more_member_takes_its_share_and_nothing_else_moves(group: Any) -> N
     assert all(first[m.member_id] == second[m.member_id] for m in members)
 
 
+@unhurried
 @given(groups())
 def test_no_assignment_is_more_balanced_and_of_those_none_moves_less(group: Any) -> None:
     """Measured against all there are: the sum of the squares of the shares, then how many lose their owner."""

@@ -49,6 +49,7 @@ from kafkastatic._group.member import (
     TimerFired,
 )
 from kafkastatic._group.states import IN_GROUP, OVER, TABLE, State
+from kafkastatic._protocol.consumer_protocol import decode_subscription, encode_assignment
 from kafkastatic._protocol.messages.describe_groups import (
     DescribedGroup,
     DescribedGroupMember,
@@ -62,7 +63,7 @@ from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGrou
 from kafkastatic.errors import KafkaTimeoutError, ProtocolError, TopicAuthorizationFailedError
 from kafkastatic.types import TopicPartition
 from tests.group.machine import (
-    DYNAMIC,
+    COOPERATIVE,
     LOST,
     STATIC,
     VERSIONS,
@@ -82,6 +83,8 @@ pytestmark = pytest.mark.once
 COMMON = (14, 15, 16, 22, 25, 27, 82)
 RARE = (-1, 7, 23, 24, 26, 30, 35, 69, 79, 81, 110, 111, 113, 999)
 OWNS_NOTHING = frozenset(State) - IN_GROUP
+OUT_OF_GROUP = frozenset({State.IDLE, State.LOSING, State.PAUSED, State.LEAVING, State.STOPPED, State.FAILED})
+"""The states in which a cooperative member owns nothing."""
 REBALANCE_TIMEOUT = STATIC.rebalance_timeout
 
 Choose = Callable[[int], int]
@@ -111,20 +114,24 @@ class InFlight:
 class World:
     """A member, its broker, its application, and the rules."""
 
-    def __init__(self, choose: Choose, *, static: bool) -> None:
+    def __init__(self, choose: Choose, *, static: bool, cooperative: bool = False) -> None:
         self.choose = choose
         self.static = static
+        self.cooperative = cooperative
         self.now = 0.0
-        patient = STATIC.evolve(release_timeout=(0.0, 5.0)[choose(2)])
-        self.member = Recording(patient if static else DYNAMIC, frozenset({"orders"}) if choose(8) else frozenset())
+        kind = (COOPERATIVE if cooperative else STATIC).evolve(release_timeout=(0.0, 5.0)[choose(2)])
+        kind = kind if static else kind.evolve(instance_id=None, release_timeout=0.0)
+        self.member = Recording(kind, frozenset({"orders"}) if choose(8) else frozenset())
         self.requests: dict[int, InFlight] = {}
         self.finding = False
         self.callbacks: deque[type[AssignFinished | RevokeFinished | LoseFinished]] = deque()
         self.owned: frozenset[TopicPartition] = frozenset()
+        self.giving_up: frozenset[TopicPartition] = frozenset()
         self.abandoned_until = 0.0  # until when a blind JoinGroup that nobody waits for may be parked
         self.silent = False  # fenced: never a request again
         self.leave_asked = False
         self.names = 0
+        self.generation = -1  # the last one that the member was told of
         self.trace: list[str] = []
         if choose(50):
             self.feed(Started())
@@ -133,6 +140,7 @@ class World:
 
     def feed(self, event: Event) -> None:
         before, state = self.member.membership, self.member.state
+        self.before = state
         self.trace.append(f"{self.now:9.2f} {state.name:9} {event!r:.200}")
         actions = self.member.handle(event, self.now)
         self.trace += [f"{'':24}{action!r:.200}" for action in actions]
@@ -141,10 +149,9 @@ class World:
             assert actions == []
         for action in actions:
             self.carry_out(action, before.member_id)
-        if self.member.state in OWNS_NOTHING:
+        if self.member.state in (OWNS_NOTHING if not self.cooperative else OUT_OF_GROUP):
             assert after.assignment == frozenset()
-        else:
-            assert after.assignment == self.owned
+        assert after.assignment == self.owned
         assert after.instance_id == ("billing-0" if self.static else None)
         if self.member.state in OVER:
             assert self.member.deadline() is None
@@ -167,19 +174,25 @@ class World:
             case FetchMetadata():
                 assert action.topics
             case Assign():
-                assert not self.owned, "assigned while something is owned"
-                assert action.added == action.complete
+                assert self.cooperative or not self.owned, "assigned while something is owned"
+                assert action.added == action.complete - self.owned
+                assert action.complete >= self.owned, "what is taken away is revoked first"
+                assert {tp.topic for tp in action.added} <= self.member._topics
                 self.owned = action.complete
                 self.callbacks.append(AssignFinished)
             case Revoke():
-                assert action.partitions == self.owned != frozenset()
+                assert frozenset() != action.partitions <= self.owned
+                assert self.cooperative or action.partitions == self.owned
                 assert action.deadline >= self.now
+                self.giving_up = action.partitions
+                if self.before not in IN_GROUP:
+                    self.give_up(JoinGroupRequest, SyncGroupRequest)  # a join that was under way
                 self.callbacks.append(RevokeFinished)
             case Lose():
                 assert action.partitions == self.owned
-                self.owned = frozenset()
+                self.owned = self.giving_up = frozenset()
                 self.callbacks.append(LoseFinished)
-                self.give_up(HeartbeatRequest, SyncGroupRequest, DescribeGroupsRequest)
+                self.give_up(JoinGroupRequest, HeartbeatRequest, SyncGroupRequest, DescribeGroupsRequest)
             case Report("coordinator_lost"):
                 self.give_up(SyncGroupRequest, HeartbeatRequest)
             case Report("stepped_out"):
@@ -201,7 +214,10 @@ class World:
                 self.give_up(HeartbeatRequest, SyncGroupRequest, DescribeGroupsRequest)
                 assert not self.live(JoinGroupRequest), "two JoinGroups"
                 assert self.member.state is State.JOINING
-                assert not self.owned
+                assert self.cooperative or not self.owned
+                assert {tp.topic for tp in self.owned} <= self.member._topics
+                said = decode_subscription(request.protocols[0].metadata)
+                assert (frozenset(said.owned), said.generation) == (self.owned, self.generation)
                 assert (request.member_id, request.group_instance_id) == (who.member_id, who.instance_id)
             case SyncGroupRequest():
                 assert not self.live(JoinGroupRequest)
@@ -283,7 +299,7 @@ class World:
             ended = self.callbacks.popleft()
             error = None if self.choose(200) else RuntimeError("the application's own")
             if ended is RevokeFinished and self.member.state is State.REVOKING and error is None:
-                self.owned = frozenset()
+                self.owned -= self.giving_up
             self.feed(ended(error))
 
     def metadata(self) -> None:
@@ -366,6 +382,8 @@ class World:
                 response = left(code)
         self.close_request(flight)
         flight.live = False
+        if live and isinstance(response, JoinGroupResponse) and not code and not self.missed(response):
+            self.generation = response.generation_id
         excusable = isinstance(request, JoinGroupRequest) and self.now < self.abandoned_until
         if live and isinstance(request, JoinGroupRequest) and code in (0, 82):
             self.abandoned_until = 0.0  # one excuse for each
@@ -376,6 +394,10 @@ class World:
                 self.fenced()
             else:
                 assert self.member.state in (State.JOINING, State.FAILED)
+
+    def missed(self, response: JoinGroupResponse) -> bool:
+        """Whether a generation has passed that the member, who owns something, did not see."""
+        return bool(self.owned and not 0 <= response.generation_id - self.generation <= 1)
 
     def fenced(self) -> None:
         assert self.member.state is State.FAILED
@@ -396,7 +418,8 @@ class World:
                 members.append(JoinGroupResponseMember(member_id="odd", metadata=b"\x00"))
         skip = bool(leads and self.choose(2))
         other = "other" if self.choose(3) else f"billing-0-{uuid.UUID(int=self.names)}"
-        response = joined(name, self.names, leader=name if leads else other, members=members, skip=skip)
+        epoch = self.generation + (1, 1, 1, 1, 0, 2)[self.choose(6)]
+        response = joined(name, max(epoch, 1), leader=name if leads else other, members=members, skip=skip)
         if not self.choose(20):
             response.protocol_name = ("unheard-of", None, "")[self.choose(3)]
         return response
@@ -404,13 +427,20 @@ class World:
     def sync_answer(self) -> SyncGroupResponse:
         if not self.choose(40):
             return SyncGroupResponse(assignment=b"\x00")
-        return synced(frozenset(TopicPartition("orders", p) for p in range(self.choose(3))))
+        found = {TopicPartition("orders", p) for p in range(4) if self.choose(2)}
+        if not self.choose(4):
+            found.add(TopicPartition("refunds", 0))
+        return synced(frozenset(found))
 
     def described(self, code: int) -> DescribeGroupsResponse:
         """The group, or what a coordinator says that cannot describe it."""
         state = "Stable" if self.choose(3) else "PreparingRebalance"
         metadata = subscribed("other", "orders", "refunds").metadata if self.choose(5) else b""
-        members = [DescribedGroupMember(member_id="other", member_metadata=metadata)]
+        assignment = encode_assignment([TopicPartition("orders", p) for p in range(self.choose(4))])
+        members = [
+            DescribedGroupMember(member_id="other", member_metadata=metadata, member_assignment=assignment),
+            DescribedGroupMember(member_id="odd", member_assignment=b"" if self.choose(10) else b"\0"),
+        ]
         return DescribeGroupsResponse(groups=[DescribedGroup(error_code=code, group_state=state, members=members)])
 
     # ── peace ──
@@ -441,8 +471,8 @@ class World:
         return not self.callbacks and not self.finding and not self.live(HeartbeatRequest)
 
 
-def walk(choose: Choose, steps: int, *, static: bool) -> World:
-    world = World(choose, static=static)
+def walk(choose: Choose, steps: int, *, static: bool, cooperative: bool = False) -> World:
+    world = World(choose, static=static, cooperative=cooperative)
     try:
         over = 0
         for _ in range(steps):
@@ -458,32 +488,34 @@ def walk(choose: Choose, steps: int, *, static: bool) -> World:
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.integers(0, 2**16 - 1), min_size=20, max_size=400), st.booleans())
-def test_no_order_of_events_breaks_a_rule(numbers: list[int], static: bool) -> None:
+@given(st.lists(st.integers(0, 2**16 - 1), min_size=20, max_size=400), st.booleans(), st.booleans())
+def test_no_order_of_events_breaks_a_rule(numbers: list[int], static: bool, cooperative: bool) -> None:
     """Any event in any reachable state is taken without an error, and the member keeps every rule."""
     rest = iter(numbers)
-    walk(lambda n: next(rest, 0) % n, len(numbers) // 4, static=static)
+    walk(lambda n: next(rest, 0) % n, len(numbers) // 4, static=static, cooperative=cooperative)
 
 
 @cache
-def long_walks(static: bool) -> set[tuple[State, str]]:
+def long_walks(static: bool, cooperative: bool) -> set[tuple[State, str]]:
     """The ways that members went in some random histories."""
     gone: set[tuple[State, str]] = set()
     for seed in range(500):
         try:
-            gone |= walk(random.Random(seed).randrange, 150, static=static).member.gone
+            gone |= walk(random.Random(seed).randrange, 150, static=static, cooperative=cooperative).member.gone
         except Exception as error:
             error.add_note(f"seed {seed}")
             raise
     return gone
 
 
+@pytest.mark.parametrize("cooperative", [False, True], ids=["eager", "cooperative"])
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
-def test_long_histories_keep_the_rules(static: bool) -> None:
+def test_long_histories_keep_the_rules(static: bool, cooperative: bool) -> None:
     """No long random history breaks a rule, or leaves a member that is stuck when all goes well again."""
-    assert long_walks(static)
+    assert long_walks(static, cooperative)
 
 
 def test_every_way_of_the_table_is_gone() -> None:
     """The table holds no way that no member ever goes."""
-    assert long_walks(True) | long_walks(False) == {(state, cause) for state, ways in TABLE.items() for cause in ways}
+    gone = {way for static in (True, False) for cooperative in (True, False) for way in long_walks(static, cooperative)}
+    assert gone == {(state, cause) for state, ways in TABLE.items() for cause in ways}

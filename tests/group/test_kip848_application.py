@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kafkastatic._group.kip848 import ConsumerMember
 from kafkastatic._group.kip848.states import OVER, State
 from kafkastatic._group.member import (
     Answered,
@@ -69,6 +70,8 @@ from tests.group.consumer_machine import (
 )
 from tests.group.machine import LOST
 
+pytestmark = pytest.mark.protocol("consumer")
+
 BOTH = frozenset({"orders", "refunds"})
 NONE: frozenset[str] = frozenset()
 EXPIRED = PollExpired(("orders", 0, 17), 0.5)
@@ -85,6 +88,45 @@ def test_another_subscription_goes_out_at_once_and_costs_nothing() -> None:
     assert member.membership.assignment == MINE
     actions = member.handle(Answered(3, well(5, {ORDERS: [0, 1], REFUNDS: [0]})), 1.1)
     assert done(actions) == [Assign(frozenset({R0}), MINE | {R0})]
+
+
+def test_what_is_not_subscribed_to_any_more_is_revoked_at_once() -> None:
+    """The coordinator may assign it for a second longer; nothing of it is read meanwhile."""
+    member = stable()
+    member.handle(MetadataChanged(snapshot(orders=ORDERS, refunds=REFUNDS)), 0.9)
+
+    assert done(member.handle(SubscriptionChanged(frozenset({"refunds"})), 1.0)) == [
+        beat(3, topics=["refunds"]),
+        Revoke(MINE, 31.0),
+    ]
+    assert member.handle(Answered(3, well(5, HALF)), 1.1) == []
+    assert done(member.handle(RevokeFinished(), 1.2)) == [beat(4, 5, owned={})]
+    actions = member.handle(Answered(4, well(5, {REFUNDS: [0]})), 1.3)
+    assert done(actions) == [Assign(frozenset({R0}), frozenset({R0}))]
+
+
+def test_a_restart_with_another_subscription_owns_nothing_of_the_old_one() -> None:
+    """Its first answer has its old partitions, if the coordinator has not computed yet; it asks again soon."""
+    member = ConsumerMember(STATIC, frozenset({"refunds"}))
+    member.handle(MetadataChanged(snapshot(orders=ORDERS, refunds=REFUNDS)), 0.0)
+    member.handle(Started(), 0.0)
+    member.handle(CoordinatorFound(VERSIONS), 0.0)
+
+    assert done(member.handle(Answered(1, well(4, HALF)), 0.0)) == []
+    assert member.deadline() == pytest.approx(0.1)
+    assert member.handle(TimerFired(), 0.1) == [beat(2)]
+    assert done(member.handle(Answered(2, well(5, {REFUNDS: [0]})), 0.1)) == [Assign(frozenset({R0}), frozenset({R0}))]
+
+
+def test_a_restart_with_a_larger_subscription_asks_for_the_rest_soon() -> None:
+    """It owns what it is given, and waits for a share of the other topic."""
+    member = ConsumerMember(STATIC, BOTH)
+    member.handle(MetadataChanged(snapshot(orders=ORDERS, refunds=REFUNDS)), 0.0)
+    member.handle(Started(), 0.0)
+    member.handle(CoordinatorFound(VERSIONS), 0.0)
+
+    assert done(member.handle(Answered(1, well(4, HALF)), 0.0)) == [Assign(MINE, MINE)]
+    assert member.deadline() == pytest.approx(0.1)
 
 
 def test_a_share_of_a_new_subscription_is_asked_for_early() -> None:

@@ -18,7 +18,7 @@ from kafkastatic._group.member import (
     Stop,
     TimerFired,
 )
-from kafkastatic.errors import FencedInstanceIdError, GroupMaxSizeReachedError, UnreleasedInstanceIdError
+from kafkastatic.errors import BrokerError, FencedInstanceIdError, GroupMaxSizeReachedError, UnreleasedInstanceIdError
 from tests.group.consumer_machine import (
     API,
     DYNAMIC,
@@ -47,6 +47,8 @@ from tests.group.consumer_machine import (
     well,
 )
 from tests.group.machine import LOST
+
+pytestmark = pytest.mark.protocol("consumer")
 
 IN_USE = Failed(UnreleasedInstanceIdError, API)
 FENCED = Failed(FencedInstanceIdError, API)
@@ -159,6 +161,16 @@ def test_a_broker_may_let_the_same_member_in_again() -> None:
     member.handle(CoordinatorFound(VERSIONS), 0.2)
 
     assert done(member.handle(Answered(2, well(4, HALF)), 0.3)) == [Assign(MINE, MINE)]
+
+
+@pytest.mark.scenario(34, where="machine")
+def test_a_broker_may_refuse_what_the_member_was_before() -> None:
+    """INVALID_REQUEST to a member id that it knows otherwise: that one leaves; a second refusal is the member's end."""
+    member = joining(RESUMED)
+
+    assert done(member.handle(Answered(1, refused(42)), 0.1)) == [leave(2, -2)]
+    assert done(member.handle(Answered(2, gone(-2)), 0.2)) == [join(3)]
+    assert done(member.handle(Answered(3, refused(42)), 0.3)) == [Lose(NOTHING, "failed"), Failed(BrokerError, API)]
 
 
 def test_a_dynamic_member_whose_join_was_not_answered_leaves_for_good_before_it_joins() -> None:

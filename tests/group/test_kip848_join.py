@@ -65,6 +65,8 @@ from tests.group.consumer_machine import (
 )
 from tests.group.machine import LOST
 
+pytestmark = pytest.mark.protocol("consumer")
+
 
 def test_a_start_looks_for_the_coordinator() -> None:
     """Nothing can be sent before it is known."""
@@ -341,8 +343,10 @@ def test_a_quick_heart_does_not_beat_quicker_than_its_interval_says_it_may() -> 
 
 def test_topics_that_are_not_known_are_resolved_and_what_is_known_is_assigned() -> None:
     """The rest follows when the metadata has it."""
-    member = joining()
     unknown = b"?" * 16
+    member = idle(topics=["orders", "returns"])
+    member.handle(Started(), 0.0)
+    member.handle(CoordinatorFound(VERSIONS), 0.0)
 
     assert done(member.handle(Answered(1, well(4, {ORDERS: [0], unknown: [1]})), 0.1)) == [
         ResolveTopics(frozenset({unknown})),

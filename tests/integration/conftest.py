@@ -17,6 +17,7 @@ import pytest
 from tests.support.embedded import EmbeddedCluster, EmbeddedKafka, embedded_cluster, embedded_kafka
 from tests.support.members import JavaMember, Jvm
 from tests.support.raw_peer import RawPeer
+from tools import class_archive
 from tools.real_cluster import RealCluster
 from tools.real_kafka import DEFAULT_VERSION, RealKafka, available
 
@@ -107,6 +108,7 @@ def _started(request: pytest.FixtureRequest, broker: RealKafka) -> RealKafka:
 def demand_kafka(version: str = DEFAULT_VERSION) -> None:
     reason = available(version)
     if reason is None:
+        class_archive.ensure(version)
         return
     if os.environ.get("KAFKASTATIC_REQUIRE_KAFKA") == "1":
         pytest.fail(f"KAFKASTATIC_REQUIRE_KAFKA=1, but {reason}", pytrace=False)
@@ -202,7 +204,8 @@ def kafka_cluster(request: pytest.FixtureRequest, place: str) -> Iterator[RealCl
         return
     demand_kafka()
     quick_to_judge = {"broker.session.timeout.ms": 5_000, "broker.heartbeat.interval.ms": 500}
-    cluster = RealCluster(settings=quick_to_judge)
+    quick_to_hear = {"group.consumer.heartbeat.interval.ms": 200, "group.consumer.min.heartbeat.interval.ms": 100}
+    cluster = RealCluster(settings=quick_to_judge | quick_to_hear)
     _note(request, *cluster.brokers)
     try:
         yield cluster.start()

@@ -14,7 +14,7 @@ from kafkastatic import Consumer, MemberSubscription, TopicPartition
 from kafkastatic.errors import InvalidAssignmentError
 from tests.support.members import HEARTBEAT_MS, SESSION_MS, AioMember, ConfluentMember, ForeignMember, JavaMember
 from tests.support.raw_peer import RawPeer, partitions_of
-from tests.support.scenes import consumer, eventually, in_group, reading, running, write
+from tests.support.scenes import Recorder, consumer, eventually, in_group, reading, running, write
 
 PARTITIONS = 8
 
@@ -35,6 +35,8 @@ class OurMember(ForeignMember):
             auto_commit_interval_ms=50,
             partition_assignment_strategy=self.assignor,
         )
+        self.heard = Recorder()
+        self.consumer.subscribe([self.topic], listener=self.heard)
         await self.consumer.start()
 
     async def read(self) -> None:
@@ -113,6 +115,35 @@ async def test_a_group_of_four_clients_led_by_each(kafka, jvm, topic, group_id, 
             await shared(peer, group, everybody)
             assert {one.client_id for one in (await peer.describe(group)).members} == set(KINDS)
             assert leads(caplog) == (first == "kafkastatic")
+            await log.grow()
+            await log.read_by(everybody)
+        await shared(peer, group, list(members.values()))
+        await log.grow()
+        await log.read_by(everybody)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("first", ["kafkastatic", "confluent", "java"])
+async def test_a_cooperative_group_of_three_clients_led_by_each(kafka, jvm, topic, group_id, first) -> None:
+    """What our member keeps is never taken from it while others come; all records are read, whoever leads or leaves."""
+    name, group, assignor = await topic(partitions=PARTITIONS), group_id(), "cooperative-sticky"
+    members = {
+        kind: KINDS[kind](kafka.bootstrap, name, group, assignor) for kind in ("kafkastatic", "confluent", "java")
+    }
+    everybody, ours = list(members.values()), members["kafkastatic"]
+    assert isinstance(ours, OurMember)
+    async with RawPeer.connect(kafka.bootstrap) as peer, AsyncExitStack() as stack:
+        leader = members.pop(first)
+        async with leader:
+            await shared(peer, group, [leader])
+            for member in members.values():
+                await stack.enter_async_context(member)
+            log = Log(peer, name)
+            await shared(peer, group, everybody)
+            taken = {tp.partition for kind, partitions in ours.heard.calls for tp in partitions if kind != "assigned"}
+            assert "lost" not in ours.heard.kinds
+            if leader is ours:
+                assert not taken & ours.owned
             await log.grow()
             await log.read_by(everybody)
         await shared(peer, group, list(members.values()))

@@ -28,7 +28,11 @@ SESSION_MS = 6_000
 _AIOKAFKA = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
 _JVM_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _JAVA = "org.apache.kafka.clients.consumer."
-_JAVA_ASSIGNORS = {"range": f"{_JAVA}RangeAssignor", "roundrobin": f"{_JAVA}RoundRobinAssignor"}
+_JAVA_ASSIGNORS = {
+    "range": f"{_JAVA}RangeAssignor",
+    "roundrobin": f"{_JAVA}RoundRobinAssignor",
+    "cooperative-sticky": f"{_JAVA}CooperativeStickyAssignor",
+}
 
 
 class ForeignMember:
@@ -132,10 +136,10 @@ class ConfluentMember(ForeignMember):
         self._ending = False
 
         def assigned(_: Any, partitions: list[Any]) -> None:
-            self._owned = {tp.partition for tp in partitions}
+            self._owned |= {tp.partition for tp in partitions}
 
-        def revoked(*_: Any) -> None:
-            self._owned = set()
+        def revoked(_: Any, partitions: list[Any]) -> None:
+            self._owned -= {tp.partition for tp in partitions}
 
         self._consumer.subscribe([self.topic], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
 

@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import io
 import itertools
+import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -76,9 +77,9 @@ class RawConnection:
         self.closed = False
 
     @classmethod
-    async def open(cls, bootstrap: str, client_id: str) -> RawConnection:
+    async def open(cls, bootstrap: str, client_id: str, tls: ssl.SSLContext | None = None) -> RawConnection:
         host, port = bootstrap.rsplit(":", 1)
-        return cls(*await asyncio.open_connection(host, int(port)), client_id)
+        return cls(*await asyncio.open_connection(host, int(port), ssl=tls), client_id)
 
     async def request(self, name: str, version: int, **fields: Any) -> Any:
         """Send one request by its API's name, e.g. `request("Heartbeat", 4, group_id=...)`, and return the response."""
@@ -133,9 +134,10 @@ def decoded(response_class: Any, frame: bytes, version: int) -> Any:
 class RawPeer:
     """A client with as many connections as it has requests in flight; made by `RawPeer.connect`."""
 
-    def __init__(self, bootstrap: str, client_id: str = "raw-peer") -> None:
+    def __init__(self, bootstrap: str, client_id: str = "raw-peer", tls: ssl.SSLContext | None = None) -> None:
         self.bootstrap = bootstrap
         self.client_id = client_id
+        self._tls = tls
         self._idle: list[RawConnection] = []
         self._all: list[RawConnection] = []
 
@@ -158,7 +160,7 @@ class RawPeer:
 
     async def connection(self) -> RawConnection:
         """A new connection of the caller's own; closed with the peer."""
-        connection = await RawConnection.open(self.bootstrap, self.client_id)
+        connection = await RawConnection.open(self.bootstrap, self.client_id, self._tls)
         self._all.append(connection)
         return connection
 

@@ -200,7 +200,7 @@ class ConsumerMember(Reconciling):
         if self.state not in IN_GROUP or self._closing or self._wanted == before:
             return []
         self._waiting_since = now
-        return self._beat(now)
+        return [*self._beat(now), *self._proceed(now)]
 
     def _leave_for_now(self, now: float) -> list[Action]:
         if self.state in (State.IDLE, State.PAUSED, State.LEAVING):

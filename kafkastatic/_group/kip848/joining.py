@@ -28,6 +28,10 @@ from kafkastatic.types import Membership
 
 NO_COORDINATOR = frozenset({codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR})
 
+MAYBE_OURS = frozenset({codes.UNRELEASED_INSTANCE_ID, codes.FENCED_MEMBER_EPOCH, codes.INVALID_REQUEST})
+"""What a member is refused with by what it was itself: the first by any broker up to 4.4, if it is static; the second
+by older ones, if it is dynamic; the third by later ones, perhaps, if it was something else."""
+
 REMEDIES = {
     codes.UNSUPPORTED_VERSION: "The brokers' group.coordinator.rebalance.protocols has to name consumer"
     " (the default since Kafka 4.0); or use group_protocol='classic'.",
@@ -144,7 +148,7 @@ class Joining(Standing[State]):
         return self._join() if self.state is State.SAVING else []
 
     def _join_refused(self, code: int, detail: str | None, now: float) -> list[Action]:
-        if code in (codes.UNRELEASED_INSTANCE_ID, codes.FENCED_MEMBER_EPOCH) and self._known:
+        if code in MAYBE_OURS and self._known:
             self._move("maybe ours")
             return [self._ask(self._leaving(permanently=False))]
         if code in NO_COORDINATOR:

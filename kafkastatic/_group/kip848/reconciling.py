@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from kafkastatic._group.kip848 import heartbeat
-from kafkastatic._group.kip848.heartbeat import API, Told
+from kafkastatic._group.kip848.heartbeat import API, Owned, Told
 from kafkastatic._group.kip848.joining import NO_COORDINATOR, Joining
 from kafkastatic._group.kip848.states import State
 from kafkastatic._group.kip848.target import resolve
@@ -103,12 +103,18 @@ class Reconciling(Joining):
         self._known = True
         self._release_until = None
         self._confirmed = False
-        self._target = {}
+        self._target = heartbeat.assignment(response) or {}
         self._identify(self.membership.member_id, response.member_epoch)
         report = Report("joined", self._who())
-        if not heartbeat.assignment(response):
-            self._waiting_since = now  # others have to give it up first
+        if not self._whole:
+            self._waiting_since = now  # others have to give it up first, or it is not computed yet
         return [report, *self._welcome(response, now)]
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the assignment has something of everything that was subscribed to."""
+        target, topics = resolve(self._target or {}, self._snapshot, self._owned), self._wanted.topics
+        return bool(target.owned) and {tp.topic for tp in target.owned}.issuperset(topics)
 
     def _welcome(self, response: ConsumerGroupHeartbeatResponse, now: float) -> list[Action]:
         """A good answer, in the group."""
@@ -174,18 +180,26 @@ class Reconciling(Joining):
         if self._target is None:
             return []
         target = resolve(self._target, self._snapshot, self._owned)
+        owned = self._subscribed_to(target.owned)
         actions: list[Action] = []
         if target.unknown - self._unknown:
             actions.append(ResolveTopics(target.unknown))
         self._unknown = target.unknown
-        revoked = self.membership.assignment - target.owned.keys()
+        revoked = self.membership.assignment - owned.keys()
         if revoked:
             return [*actions, *self._revoke(revoked, "not assigned any more", now)]
-        added = frozenset(target.owned.keys() - self.membership.assignment)
-        self._owned = target.owned
+        added = frozenset(owned.keys() - self.membership.assignment)
+        self._owned = owned
         if not added and (self._confirmed or self._empty_handed(now)):
             return actions
         return [*actions, *self._assign(added)]
+
+    def _subscribed_to(self, owned: Owned) -> Owned:
+        """Without what the coordinator assigns because of an earlier subscription, until it has computed again."""
+        wanted = self._wanted
+        if wanted.regex is not None:
+            return owned
+        return {tp: topic_id for tp, topic_id in owned.items() if tp.topic in wanted.topics}
 
     def _empty_handed(self, now: float) -> bool:
         """Whether an assignment of nothing is no news yet: our share, or the name of its topic, is still to come."""

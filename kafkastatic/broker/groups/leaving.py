@@ -48,7 +48,7 @@ def _leave_consumers(desk: Desk, group: ConsumerGroup, members: list[MemberIdent
     gone: dict[str, None] = {}
     for member in members:
         try:
-            gone[classic.leave(group, member)] = None
+            gone[classic.leave(desk, group, member)] = None
             codes.append(NONE)
         except Refused as refused:
             codes.append(refused.code)

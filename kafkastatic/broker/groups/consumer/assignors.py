@@ -35,13 +35,13 @@ class Wanted:
         members: in Kafka's order.
         partitions: how many each topic has, by id; topics by name.
         homogeneous: whether all members subscribed to the same.
-        sparing: whether members who need no more leave the surplus to others (not yet in 3.9).
+        early: whether as in 3.9, where the surplus goes to the first members, also to those who have to be given it.
     """
 
     members: Sequence[Subscriber]
     partitions: Mapping[bytes, int]
     homogeneous: bool
-    sparing: bool
+    early: bool
 
 
 Targets = dict[str, frozenset[Place]]
@@ -68,7 +68,7 @@ def _homogeneous(wanted: Wanted) -> Targets:
         had = _ordered(member.target, topics, wanted.partitions)
         keep, given_up = had[:quota], had[quota:]
         quota -= len(keep)
-        if wanted.sparing and quota and extra and len(wanted.members) - index > surplus:
+        if not wanted.early and quota and extra and len(wanted.members) - index > surplus:
             quota, extra = quota - 1, False
         surplus -= extra
         kept[member.member_id], room[member.member_id] = keep, quota
@@ -99,7 +99,7 @@ def _heterogeneous(wanted: Wanted) -> Targets:
             able = [member_id for member_id, topics in may.items() if topic in topics]
             if (topic, number) not in taken and able:
                 targets[min(able, key=lambda member_id: len(targets[member_id]))].add((topic, number))
-    while (move := _unbalanced(targets, may)) is not None:
+    while (move := _unbalanced(targets, may, last=not wanted.early)) is not None:
         giver, taker, place = move
         targets[giver].remove(place)
         targets[taker].add(place)
@@ -115,7 +115,7 @@ def _kept(member: Subscriber, partitions: Mapping[bytes, int]) -> set[Place]:
 
 
 def _unbalanced(
-    targets: Mapping[str, set[Place]], may: Mapping[str, frozenset[bytes]]
+    targets: Mapping[str, set[Place]], may: Mapping[str, frozenset[bytes]], *, last: bool
 ) -> tuple[str, str, Place] | None:
     """A partition that is better off with somebody who has at least two fewer: from whom, to whom."""
     by_load = sorted(targets, key=lambda member_id: len(targets[member_id]))
@@ -123,7 +123,7 @@ def _unbalanced(
         for giver in reversed(by_load):
             if len(targets[giver]) < len(targets[taker]) + 2:
                 break
-            for place in sorted(targets[giver], reverse=True):
+            for place in sorted(targets[giver], reverse=last):
                 if place[0] in may[taker]:
                     return giver, taker, place
     return None

@@ -18,6 +18,7 @@ from kafkastatic._protocol.error_codes import (
     NONE,
     REBALANCE_IN_PROGRESS,
     UNKNOWN_MEMBER_ID,
+    UNKNOWN_SERVER_ERROR,
 )
 from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
 from kafkastatic._protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
@@ -49,12 +50,13 @@ def join(desk: Desk, asked: Asked, group: ConsumerGroup) -> None:
             desk.refuse_join(asked, MEMBER_ID_REQUIRED, member_id)
             return
         before, predecessor = _member(group, request, member_id)
-        subscription = _subscription(request)
+        subscription = _subscription(desk, request)
     except Refused as refused:
         desk.refuse_join(asked, refused.code)
         return
     owner = group.owner(request.group_instance_id)
-    downgrades = owner is not None and owner.classic is None and _all_others_classic(desk, group, owner)
+    # In 3.9 a group becomes a classic one only when somebody leaves it.
+    downgrades = not desk.early and owner is not None and owner.classic is None and _others_classic(desk, group, owner)
     if predecessor is not None:
         if predecessor.member_id != member_id:
             desk.end_timers(group.group_id, predecessor.member_id)
@@ -101,14 +103,15 @@ def find(group: ConsumerGroup, member_id: str, instance_id: str | None) -> Consu
     return member
 
 
-def _subscription(request: JoinGroupRequest) -> Subscription:
+def _subscription(desk: Desk, request: JoinGroupRequest) -> Subscription:
     try:
         return decode_subscription(request.protocols[0].metadata)
     except ProtocolError:
-        raise Refused(INCONSISTENT_GROUP_PROTOCOL, "The subscription cannot be read.") from None
+        code = UNKNOWN_SERVER_ERROR if desk.early else INCONSISTENT_GROUP_PROTOCOL
+        raise Refused(code, "The subscription cannot be read.") from None
 
 
-def _all_others_classic(desk: Desk, group: ConsumerGroup, owner: ConsumerMember) -> bool:
+def _others_classic(desk: Desk, group: ConsumerGroup, owner: ConsumerMember) -> bool:
     others = [member for member in group.members.values() if member is not owner]
     return all(member.classic is not None for member in others) and len(group.members) <= desk.settings.group_max_size
 
@@ -238,14 +241,14 @@ def _await_join(desk: Desk, group: ConsumerGroup, member: ConsumerMember) -> Non
         desk.ring(timer, member.rebalance_timeout_ms)
 
 
-def leave(group: ConsumerGroup, leaver: MemberIdentity) -> str:
-    """The member id of one that leaves.
+def leave(desk: Desk, group: ConsumerGroup, leaver: MemberIdentity) -> str:
+    """The member id of one that leaves, or is removed by its instance id.
 
     Raises:
-        Refused: if it is none.
+        Refused: if it is none; with 3.9 also if it speaks the other protocol (KAFKA-18188).
     """
-    if leaver.group_instance_id is not None and not leaver.member_id:
-        owner = group.owner(leaver.group_instance_id)
-        if owner is not None:
-            return owner.member_id
-    return find(group, leaver.member_id, leaver.group_instance_id).member_id
+    member = group.owner(leaver.group_instance_id) if not leaver.member_id else None
+    member = member or find(group, leaver.member_id, leaver.group_instance_id)
+    if desk.early and member.classic is None:
+        raise Refused(UNKNOWN_MEMBER_ID, f"Member {member.member_id} does not use the classic protocol.")
+    return member.member_id

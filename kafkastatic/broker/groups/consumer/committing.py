@@ -9,6 +9,7 @@ from kafkastatic._protocol.error_codes import (
     NONE,
     STALE_MEMBER_EPOCH,
     UNKNOWN_MEMBER_ID,
+    UNKNOWN_SERVER_ERROR,
     UNSUPPORTED_VERSION,
 )
 from kafkastatic._protocol.messages.offset_commit import OffsetCommitRequest
@@ -49,9 +50,9 @@ def _held_since(desk: Desk, member: ConsumerMember, topic: str, partition: int, 
 
 def may_fetch(group: ConsumerGroup, asked: OffsetFetchRequestGroup) -> int:
     """Unlike in a classic group, a member that is none any more is told so."""
-    if asked.member_id is None and asked.member_epoch < 0:
-        return NONE
-    member = group.members.get(asked.member_id or "")
+    if asked.member_id is None:
+        return NONE if asked.member_epoch < 0 else UNKNOWN_SERVER_ERROR
+    member = group.members.get(asked.member_id)
     if member is None:
         return UNKNOWN_MEMBER_ID
     return NONE if asked.member_epoch == member.epoch else _stale(member)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kafkastatic._protocol.error_codes import GROUP_ID_NOT_FOUND, UNSUPPORTED_VERSION
+from kafkastatic._protocol.error_codes import (
+    GROUP_ID_NOT_FOUND,
+    INVALID_GROUP_ID,
+    UNKNOWN_SERVER_ERROR,
+    UNSUPPORTED_VERSION,
+)
 from kafkastatic._protocol.messages import consumer_group_describe as messages
 from kafkastatic.broker.groups.consumer.group import ConsumerGroup, ConsumerMember, Place
 from kafkastatic.broker.groups.desk import Asked, Desk
@@ -23,10 +28,14 @@ def describe(desk: Desk, asked: Asked) -> None:
 def _described(desk: Desk, group_id: str) -> messages.DescribedGroup:
     if not desk.serves_consumer_groups:
         return messages.DescribedGroup(group_id=group_id, error_code=UNSUPPORTED_VERSION)
+    if not group_id:
+        return messages.DescribedGroup(error_code=UNKNOWN_SERVER_ERROR if desk.early else INVALID_GROUP_ID)
     group = desk.groups.get(group_id)
     if not isinstance(group, ConsumerGroup):
         reason = f"Group {group_id} not found." if group is None else f"Group {group_id} is not a consumer group."
-        return messages.DescribedGroup(group_id=group_id, error_code=GROUP_ID_NOT_FOUND, error_message=reason)
+        return messages.DescribedGroup(
+            group_id=group_id, error_code=GROUP_ID_NOT_FOUND, error_message=None if desk.early else reason
+        )
     return messages.DescribedGroup(
         group_id=group_id,
         group_state=group.state,

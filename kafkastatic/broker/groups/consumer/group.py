@@ -25,7 +25,7 @@ AWAY = -2
 class Refused(Exception):
     """A request that is answered with an error."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str | None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

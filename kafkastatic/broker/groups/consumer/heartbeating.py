@@ -43,7 +43,7 @@ def heartbeat(desk: Desk, asked: Asked) -> None:
     request: Request = asked.request
     try:
         if not desk.serves_consumer_groups:
-            raise Refused(UNSUPPORTED_VERSION, "The consumer group protocol is not enabled.")
+            raise Refused(UNSUPPORTED_VERSION, None)
         check_request(desk, asked)
         if request.member_epoch in (LEFT, AWAY):
             desk.reply(asked, _leave(desk, request))
@@ -205,12 +205,16 @@ def _go_on(desk: Desk, asked: Asked, group: ConsumerGroup, before: ConsumerMembe
     request: Request = asked.request
     if before.classic is not None:
         desk.end_timers(group.group_id, before.member_id)
+    preferred = group.preferred_assignor() or desk.assignors[0]
     group.put(after)
-    # Of a new expression nothing is known yet; the group's epoch changes when something is.
-    matched = after.regex != before.regex and (not after.regex or after.regex in group.resolved)
-    bump_if_changed(desk, group, resubscribed=after.topics != before.topics or matched)
-    update_target(desk, group)
     resubscribed = after.topics != before.topics or after.regex != before.regex
+    # Of a new expression nothing is known yet; the group's epoch changes when something is.
+    unresolved = after.regex != "" and after.regex not in group.resolved
+    if after.topics != before.topics or not unresolved:
+        # Another assignor is a reason since 4.4.
+        other = not desk.early and (group.preferred_assignor() or desk.assignors[0]) != preferred
+        bump_if_changed(desk, group, resubscribed=resubscribed or other)
+    update_target(desk, group)
     member = reconcile(desk, group, after, owned=owned_by(request), resubscribed=resubscribed)
     group.put(member)
     desk.ring(Timer("session", group.group_id, member.member_id), desk.settings.group_consumer_session_timeout_ms)

@@ -28,6 +28,9 @@ def fence(desk: Desk, group: ConsumerGroup, member_ids: Collection[str]) -> None
         del group.resolved[regex]
     group.epoch += 1
     group.metadata = look_up(desk, group)
+    if not group.members and not desk.early:
+        # Since 4.4 nobody's assignment is as new as can be, and the next one need not wait for an interval.
+        group.target_epoch, group.target_at = group.epoch, None
 
 
 def step_out(group: ConsumerGroup, member: ConsumerMember) -> None:

@@ -37,6 +37,8 @@ def from_classic(desk: Desk, group: ClassicGroup) -> ConsumerGroup:
             found.put(consumer)
             found.target[member.member_id] = frozenset(consumer.assigned)
     except ProtocolError:
+        for member in group.members.values():
+            _send_back(desk, group, member)
         raise _refused(group, "the embedded consumer protocol is malformed") from None
     found.metadata = look_up(desk, found)
     return found
@@ -46,6 +48,8 @@ def _to_consumer(desk: Desk, group: ClassicGroup, member: Member) -> ConsumerMem
     # Of a group that has no generation yet, the first protocol is as good as any.
     protocol = group.protocol or member.protocols[0][0]
     subscription = decode_subscription(member.metadata(protocol))
+    if desk.early and not member.assignment:
+        raise ProtocolError("An assignment without bytes is not read by 3.9.")
     assigned: dict[Place, int] = {}
     for topic, number in decode_assignment(member.assignment):
         topic_id = desk.catalog.topic_id(topic)
@@ -74,11 +78,15 @@ def take_over(desk: Desk, classic: ClassicGroup | ConsumerGroup | None, group: C
         for member_id in [*classic.members, *classic.pending]:
             desk.end_timers(classic.group_id, member_id)
         for member in classic.members.values():
-            desk.refuse_parked_join(classic, member, REBALANCE_IN_PROGRESS)
-            desk.refuse_parked_sync(member, REBALANCE_IN_PROGRESS)
+            _send_back(desk, classic, member)
     desk.groups[group.group_id] = group
     for member in group.classic_members():
         restart_classic_session(desk, group, member)
+
+
+def _send_back(desk: Desk, group: ClassicGroup, member: Member) -> None:
+    desk.refuse_parked_join(group, member, REBALANCE_IN_PROGRESS, member.member_id)
+    desk.refuse_parked_sync(member, REBALANCE_IN_PROGRESS)
 
 
 def restart_classic_session(desk: Desk, group: ConsumerGroup, member: ConsumerMember) -> None:

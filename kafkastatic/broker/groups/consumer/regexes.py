@@ -39,6 +39,8 @@ def resolve(desk: Desk, group: ConsumerGroup) -> None:
     group.seen = topics
     found = {regex: frozenset(filter(re.compile(regex).fullmatch, topics)) for regex in regexes}
     before, group.resolved = group.resolved, found
-    if any(matching != before.get(regex, frozenset()) for regex, matching in found.items()):
+    metadata = look_up(desk, group)
+    matched = any(matching != before.get(regex, frozenset()) for regex, matching in found.items())
+    if matched or metadata != group.metadata:
         group.epoch += 1
-        group.metadata = look_up(desk, group)
+        group.metadata = metadata

@@ -35,7 +35,7 @@ def update_target(desk: Desk, group: ConsumerGroup) -> None:
         [_subscriber(group, member, topics) for member in group.in_hash_order()],
         dict(topics.values()),
         group.homogeneous(),
-        sparing=not desk.early,
+        early=desk.early,
     )
     targets = ASSIGNORS[name](wanted)
     group.target = {member_id: targets.get(member_id, frozenset[Place]()) for member_id in group.members}
