@@ -121,11 +121,10 @@ class StateFile:
         os.pwrite(lock, b"%d\n" % os.getpid(), 0)
 
     def _let_go(self) -> None:
-        if self._lock is not None:
+        if self._lock in _held:  # in a forked child it is not
             _held.discard(self._lock)
-            with contextlib.suppress(OSError):
-                os.close(self._lock)
-            self._lock = None
+            os.close(self._lock)
+        self._lock = None
 
     # ── the file ──
 

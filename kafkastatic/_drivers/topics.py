@@ -16,6 +16,9 @@ from kafkastatic.config import ConsumerConfig
 from kafkastatic.errors import ConfigError
 from kafkastatic.types import NO_TOPIC_ID, ClusterSnapshot, TopicPartition
 
+_INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state")
+"""Kafka's own topics."""
+
 
 class TopicsDriver:
     """Keeps the subscription and the positions in step with the cluster's topics.
@@ -69,8 +72,15 @@ class TopicsDriver:
 
     @property
     def server_pattern(self) -> str | None:
-        """The pattern as the coordinator is told it, where it is."""
-        return for_brokers(self.pattern) if self.pattern is not None and self._server_side else None
+        """The pattern as the coordinator is told it, where it is.
+
+        It would assign Kafka's own topics too, if they match: where they are excluded, this side matches instead.
+        """
+        if self.pattern is None or not self._server_side:
+            return None
+        if not self._internal and any(map(self.pattern.fullmatch, _INTERNAL)):
+            return None
+        return for_brokers(self.pattern)
 
     def subscribe(self, names: frozenset[str], pattern: re.Pattern[str] | None) -> None:
         """Subscribe to these topics, or to those that will turn out to match; not both.
@@ -88,7 +98,7 @@ class TopicsDriver:
             self.names = names
             self._subscribed(names)
             return
-        if self._server_side:
+        if self.server_pattern is not None:
             self._subscribed(frozenset())  # it matches for itself, whatever we know
         if self._metadata.knows_all:
             self._match(pattern, self._metadata.snapshot)

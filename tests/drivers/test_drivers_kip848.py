@@ -26,7 +26,7 @@ from tests.drivers.world import consumer_of, eventually, happens, nothing_left
 from tests.support.scripted_broker import ScriptedBroker
 from tests.support.scripted_group import API, ScriptedGroup
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.protocol("consumer")]
 
 P0, P1 = (TopicPartition("orders", p) for p in range(2))
 GROUP_REQUESTS = {API, "OffsetCommit", "JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup"}
@@ -570,6 +570,23 @@ async def test_a_pattern_is_told_the_coordinator_and_matched_here_too() -> None:
         consumer.subscribe(pattern=re.compile("orders", re.IGNORECASE))
         await broker.until(lambda: [b for b in group.beats()[beats:] if b.subscribed_topic_regex == "(?i)orders"])
         await eventually(lambda: consumer.subscription() == {"orders", "Orders"})
+        await consumer.aclose()
+        await nothing_left(broker)
+
+
+@pytest.mark.parametrize("excluded", [True, False])
+@pytest.mark.asyncio
+async def test_a_coordinator_is_told_no_pattern_that_matches_what_is_excluded(excluded: bool) -> None:
+    """It would assign Kafka's own topics too: this side matches instead, and names what it found."""
+    async with ScriptedBroker({"orders": 1, "other": 1}) as broker:
+        group = ScriptedGroup(broker)
+        consumer = member_of(broker, exclude_internal_topics=excluded)
+        consumer.subscribe(pattern=".*")
+        await consumer.start()
+        assert await consumer.assigned() == {TopicPartition("orders", 0), TopicPartition("other", 0)}
+        join = group.beats()[0]
+        told = (join.subscribed_topic_names or [], join.subscribed_topic_regex or None)
+        assert told == ((["orders", "other"], None) if excluded else ([], ".*"))
         await consumer.aclose()
         await nothing_left(broker)
 
