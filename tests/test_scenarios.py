@@ -44,9 +44,11 @@ def test_a_scenario_counts_as_shown_where_a_test_passed_and_none_failed() -> Non
 
 
 def test_runs_are_added_up() -> None:
-    """What one run left out another may have run; a failure is not made good by another run."""
-    again = [ONE._replace(outcome="not run"), TWO._replace(outcome="passed"), THREE._replace(outcome="passed")]
-    assert merged([[ONE, TWO], again]) == [ONE, TWO, THREE._replace(outcome="passed")]
+    """The last run that ran a test tells its outcome; what was not run there, or skipped, changes nothing."""
+    passed = [test._replace(outcome="passed") for test in (ONE, TWO, THREE)]
+    left_out = [ONE._replace(outcome="not run"), TWO._replace(outcome="skipped")]
+    assert merged([[ONE, TWO, THREE], passed, left_out]) == passed
+    assert merged([passed, [ONE, TWO, THREE]]) == [ONE, TWO, passed[2]]
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@
     python -m tools.scenarios RUN.json [RUN2.json ...]
     python -m tools.scenarios --check
 
-Several runs are added up: what one of them left out, another may have run. --check writes nothing and needs no Kafka:
-it exits with 1 where the document's table is of other tests than there are, or was written by hand.
+Several runs are added up, in their order: what one left out, or failed, a later one may have passed. Of tests that are
+not there any more nothing is written. --check writes nothing and needs no Kafka: it exits with 1 where the document's
+table is of other tests than there are, or was written by hand.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ BROKERS = (
     "4.4.0, three",
 )
 OUTCOMES = ("failed", "passed", "skipped", "not run")
-"""The first of those that several runs tell of one test counts."""
+RAN = OUTCOMES[:2]
 
 
 class Shown(NamedTuple):
@@ -108,7 +109,9 @@ def main() -> int:
         return 0
     if not arguments.runs:
         parser.error("which runs?")
-    DOCUMENT.write_text(written_into(document, merged(map(read, arguments.runs))), encoding="utf-8")
+    told = {test.id: test.outcome for test in merged(map(read, arguments.runs))}
+    tests = [test._replace(outcome=told.get(test.id, test.outcome)) for test in _collected()]
+    DOCUMENT.write_text(written_into(document, tests), encoding="utf-8")
     return 0
 
 
@@ -119,12 +122,10 @@ def read(run: Path) -> list[Shown]:
 
 
 def merged(runs: Iterable[list[Shown]]) -> list[Shown]:
-    """Each test once, with the weightiest of its outcomes."""
+    """Each test once, with its outcome in the last run that ran it."""
     found: dict[str, Shown] = {}
     for run in runs:
-        for test in run:
-            before = found.get(test.id, test)
-            found[test.id] = min(before, test, key=lambda one: OUTCOMES.index(one.outcome))
+        found |= {test.id: test for test in run if test.outcome in RAN or found.get(test.id, test).outcome not in RAN}
     return list(found.values())
 
 

@@ -41,6 +41,7 @@ FILLED = {
     "CreateTopics": {"topics": [CreatableTopic(name="t", num_partitions=1, replication_factor=1)]},
     "DeleteGroups": {"groups_names": ["g"]},
     "DescribeConfigs": {"resources": [DescribeConfigsResource(resource_type=2, resource_name="t")]},
+    "ConsumerGroupDescribe": {"group_ids": ["g"]},
     "DescribeGroups": {"groups": ["g"]},
     "ListOffsets": {"topics": [ListOffsetsTopic(name="t", partitions=[ListOffsetsPartition(partition_index=3)])]},
     "OffsetCommit": {

@@ -25,20 +25,29 @@ class Kind:
         return {"4.4": "4.4.0", "3.9": "3.9.2"}[self.release]
 
 
+_SHORT_SESSIONS = {"group_consumer_session_timeout_ms": 6_000}
+
 BROKERS = {
     "4.4": Kind("4.4.0", "4.4", {"group_consumer_assignment_interval_ms": 0}),
     "3.9": Kind("3.9.2", "3.9"),
     "3.9-java": Kind("3.9.2 with Java", "3.9", {"group_coordinator_rebalance_protocols": "classic,consumer"}),
+    "4.4-short": Kind("4.4.0", "4.4", {"group_consumer_assignment_interval_ms": 0, **_SHORT_SESSIONS}),
+    "3.9-java-short": Kind(
+        "3.9.2 with Java", "3.9", {"group_coordinator_rebalance_protocols": "classic,consumer", **_SHORT_SESSIONS}
+    ),
     "4.4-interval": Kind("4.4.0 with an interval", "4.4", {"group_consumer_assignment_interval_ms": 1_500}),
 }
 """Those that the scripts are played on. 3.9.2 has two coordinators: Scala's, and with its setting that of Java."""
+
+EVERY_DAY = ("4.4", "3.9", "3.9-java")
+"""Those whose real ones are played with in every run; the others only when they are recorded, as they count seconds."""
 
 SETTINGS = {
     "group_min_session_timeout_ms": 500,
     "group_max_session_timeout_ms": 60_000,
     "group_initial_rebalance_delay_ms": 0,
     "group_max_size": 4,
-    "group_consumer_session_timeout_ms": 6_000,
+    "group_consumer_session_timeout_ms": 50_000,
     "group_consumer_heartbeat_interval_ms": 2_000,
     "group_consumer_max_size": 4,
     "default_replication_factor": 1,

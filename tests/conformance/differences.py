@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from tests.conformance.scripts import SCENARIOS
-from tests.conformance.session import CONSUMER, first_played_on, played_on
+from tests.conformance.session import CONSUMER, SHORT, played_on
 from tests.conformance.transcript import Step
 
 
@@ -28,7 +28,7 @@ class Difference:
     step: str
     field: str
     reason: str
-    releases: tuple[str, ...] = ("4.4", "3.9", "3.9-java", "4.4-interval")
+    releases: tuple[str, ...] = ("4.4", "3.9", "3.9-java", "4.4-short", "3.9-java-short", "4.4-interval")
 
 
 _DESCRIBED = "Outside of Stable, 4.x describes the last assignment and 3.9 describes none."
@@ -45,7 +45,7 @@ _SAME_EPOCHS = {
     "consumer_offsets_are_fetched_with_each_epoch",
     "consumer_requests_to_a_classic_group",
 }
-_CONSUMER = tuple(name for name in SCENARIOS if name in played_on("3.9-java") and first_played_on(name) == CONSUMER[0])
+_CONSUMER = tuple(name for name in SCENARIOS if name in (*played_on(CONSUMER[1]), *played_on(SHORT[1])))
 
 DIFFERENCES = (
     # 3.9.2 with its Java coordinator beside 4.4.0

@@ -43,6 +43,8 @@ _PLAYED_ON: dict[str, tuple[str, ...]] = {}
 _CLASSIC = ("4.4", "3.9")
 CONSUMER = ("4.4", "3.9-java")
 """The brokers that have consumer groups (KIP-848)."""
+SHORT = ("4.4-short", "3.9-java-short")
+"""The same with short sessions, for the scenarios in which one runs out."""
 
 
 def scenario(script: Script) -> Script:

@@ -20,7 +20,7 @@ from tests.support.raw_peer import RawMember, RawPeer
 from tests.support.scenes import eventually, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SOON = 30
+SOON = 60
 CLOSED = "Application shutdown complete."
 
 
@@ -105,13 +105,13 @@ async def test_readiness_comes_with_the_assignment_and_a_shutdown_commits(kafka,
             async def ready() -> bool:
                 return await service.get("/readyz") == (200, {"status": "in the group", "handled": 0})
 
-            await eventually(ready)
+            await eventually(ready, timeout=SOON)
             await write(peer, name, 1 - theirs, [b"%d" % n for n in range(5)])
 
             async def handled() -> bool:
                 return await service.get("/readyz") == (200, {"status": "in the group", "handled": 5})
 
-            await eventually(handled)
+            await eventually(handled, timeout=SOON)
             log = await service.ends()
             assert CLOSED in log
             assert "Traceback" not in log
@@ -132,14 +132,14 @@ async def test_a_replica_that_was_fenced_is_alive_but_not_ready(kafka, topic, gr
         async def ready() -> bool:
             return await status() == (200, "in the group")
 
-        await eventually(ready)
+        await eventually(ready, timeout=SOON)
         duplicate = RawMember(peer, group, [name], instance_id="billing-0", session_timeout_ms=60_000)
         await duplicate.settle()
 
         async def fenced() -> bool:
             return await status() == (503, "FencedInstanceIdError")
 
-        await eventually(fenced)
+        await eventually(fenced, timeout=SOON)
         assert await service.get("/healthz") == (200, {"status": "alive"})
         assert await duplicate.heartbeat() == 0
         log = await service.ends()

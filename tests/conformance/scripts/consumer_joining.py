@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.consumer_member import ConsumerMember, joined, stable, topic_of
-from tests.conformance.session import Session, consumer_scenario, on, scenario
+from tests.conformance.session import SHORT, Session, consumer_scenario, on, scenario
 
 
 @on("3.9")
@@ -210,7 +210,8 @@ async def consumer_group_that_is_full(s: Session) -> None:
     await e.join("now there is room")
 
 
-@consumer_scenario
+@on(*SHORT)
+@scenario
 async def consumer_member_expires(s: Session) -> None:
     """A session that passes without a heartbeat: removed, and it may join again at once."""
     topic = await topic_of(s, partitions=2)

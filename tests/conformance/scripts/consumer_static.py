@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.consumer_member import ConsumerMember, joined, stable
-from tests.conformance.session import Session, consumer_scenario
+from tests.conformance.session import SHORT, Session, consumer_scenario, on, scenario
 
 
 async def two(
@@ -59,7 +59,8 @@ async def consumer_static_is_away(s: Session) -> None:
     await a.heartbeat("hears nothing")
 
 
-@consumer_scenario
+@on(*SHORT)
+@scenario
 async def consumer_static_stays_away(s: Session) -> None:
     """-2 does not begin a new session: the clock of the last heartbeat goes on, then the others get the partitions."""
     a, b, _ = await two(s)
@@ -124,7 +125,8 @@ async def consumer_dynamic_joins_while_a_static_is_away(s: Session) -> None:
     await show(s)
 
 
-@consumer_scenario
+@on(*SHORT)
+@scenario
 async def consumer_dynamic_waits_for_a_static_that_stays_away(s: Session) -> None:
     """... until its session has passed."""
     a, b, topic = await two(s, partitions=2)
@@ -138,7 +140,8 @@ async def consumer_dynamic_waits_for_a_static_that_stays_away(s: Session) -> Non
     await show(s)
 
 
-@consumer_scenario
+@on(*SHORT)
+@scenario
 async def consumer_static_crashes(s: Session) -> None:
     """Without -2 its id stays taken, by a live one and by a dead one alike, until the session has passed."""
     a, b, _ = await two(s)
