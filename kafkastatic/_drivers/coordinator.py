@@ -66,6 +66,10 @@ class Coordinator:
                 self._log.info("coordinator_not_found", error=str(error))
                 await anyio.sleep(backoff.next())
 
+    def found(self) -> Versions | None:
+        """What `find` would return at once; `None` if it would have to ask or to connect."""
+        return self._pool.connected(self._broker.node_id) if self._broker is not None else None
+
     async def look_ahead(self) -> None:
         """Find the coordinator and connect for the join, to save time; what fails here is met again by `find`."""
         with contextlib.suppress(KafkaError):

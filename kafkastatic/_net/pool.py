@@ -171,6 +171,11 @@ class Pool:
             await self._connection(node, role)
         return node.versions or {}
 
+    def connected(self, node_id: int) -> Versions | None:
+        """What `ensure` would return at once; `None` if it would have to connect."""
+        node = self._nodes.get(self._addresses.get(node_id, ""))
+        return node.versions if node is not None and self._open(node, Role.QUICK) is not None else None
+
     def _known(self, node_id: int) -> Node:
         address = self._addresses.get(node_id)
         if address is None:
