@@ -56,6 +56,7 @@ from tests.group.consumer_machine import (
     join,
     joining,
     refused,
+    rejoin,
     reports,
     saving,
     snapshot,
@@ -229,7 +230,7 @@ def test_a_member_id_that_cannot_be_saved_ends_the_member() -> None:
 
 def test_a_member_id_that_was_kept_is_not_saved_again() -> None:
     """It is durable already."""
-    assert done(finding(RESUMED).handle(CoordinatorFound(VERSIONS), 0.5)) == [join(1)]
+    assert done(finding(RESUMED).handle(CoordinatorFound(VERSIONS), 0.5)) == [rejoin(1)]
 
 
 def test_unsubscribing_while_the_id_is_saved_joins_nothing() -> None:
@@ -261,7 +262,7 @@ def test_a_coordinator_that_is_none_is_looked_up_again(code: int) -> None:
     member = joining()
 
     assert done(member.handle(Answered(1, refused(code)), 0.1)) == [FindCoordinator(after=0.1)]
-    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [join(2)]
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [rejoin(2)]
 
 
 def test_a_lost_join_is_sent_again() -> None:
@@ -272,7 +273,7 @@ def test_a_lost_join_is_sent_again() -> None:
 
     assert reports(actions) == ["coordinator_lost"]
     assert done(actions) == [FindCoordinator(after=0.1)]
-    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [join(2)]
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [rejoin(2)]
     assert member.handle(Answered(1, well(4, HALF)), 0.4) == []
 
 
