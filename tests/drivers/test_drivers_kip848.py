@@ -632,6 +632,25 @@ async def test_a_pattern_is_told_the_coordinator_and_matched_here_too() -> None:
         await nothing_left(broker)
 
 
+@pytest.mark.asyncio
+async def test_a_broker_that_knows_no_patterns_is_told_names_and_what_still_matches_is_kept() -> None:
+    """Version 0 of the heartbeat: until the cluster's topics are known the subscription is the one before."""
+    async with ScriptedBroker({"orders": 1, "other": 1}) as broker:
+        group, heard = ScriptedGroup(broker), Parked()
+        broker.caps[API] = 0
+        group.assign(orders=[0])
+        consumer = member_of(broker)
+        consumer.subscribe(["orders"], listener=heard)
+        await consumer.start()
+        assert await consumer.assigned() == {P0}
+        consumer.subscribe(pattern="o.*", listener=heard)
+        await broker.until(lambda: [b for b in group.beats() if b.subscribed_topic_names == ["orders", "other"]])
+        assert min(beat.member_epoch for beat in group.beats()[1:]) > 0
+        assert heard.calls == [("assigned", {P0})]
+        await consumer.aclose()
+        await nothing_left(broker)
+
+
 @pytest.mark.parametrize("excluded", [True, False])
 @pytest.mark.asyncio
 async def test_a_coordinator_is_told_no_pattern_that_matches_what_is_excluded(excluded: bool) -> None:
