@@ -135,6 +135,16 @@ def test_a_broker_without_the_api_is_refused() -> None:
     assert (error.group, error.instance_id) == ("payments", INST)
 
 
+@pytest.mark.parametrize("commits", [{}, {8: (0, 8)}], ids=["none", "older ones"])
+def test_a_broker_that_would_take_no_commit_is_refused_before_the_join(commits) -> None:
+    """Every commit would be answered UNSUPPORTED_VERSION."""
+    actions = finding().handle(CoordinatorFound({68: (0, 1), **commits}), 0.5)
+
+    error = error_of(actions)
+    assert isinstance(error, UnsupportedVersionError)
+    assert "OffsetCommit" in str(error)
+
+
 @pytest.mark.parametrize("key", [1, 3], ids=["joining", "in the group"])
 def test_a_broker_that_does_not_use_the_api_is_refused(key: int) -> None:
     """3.9.2 offers it and answers UNSUPPORTED_VERSION, with its default settings: that is not retried."""
