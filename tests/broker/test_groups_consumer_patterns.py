@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkastatic.broker.groups.consumer.patterns import BadPatternError, compiled
@@ -30,6 +30,7 @@ PIECES += [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=7).map("".join), st.text("abA01.-_", min_size=1, max_size=7))
 def test_what_both_have_means_the_same(pattern: str, name: str) -> None:
     """Characters, classes, repetitions, groups, edges: of any order."""
