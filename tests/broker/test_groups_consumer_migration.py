@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from kafkastatic._protocol.consumer_protocol import decode_assignment, encode_assignment, encode_subscription
 from kafkastatic.types import TopicPartition
 from tests.broker.consumer_scenes import Consumers, Told
 from tests.broker.group_scenes import GROUP, beaten, joined, left, not_joined, not_synced
 
-JAVA = {"behaves_as": "3.9", "group_coordinator_rebalance_protocols": "classic,consumer", "version": 0}
+JAVA = {
+    "behaves_as": "3.9",
+    "group_coordinator_rebalance_protocols": "classic,consumer",
+    "group_consumer_migration_policy": "bidirectional",
+    "version": 0,
+}
 METADATA = encode_subscription(["orders"])
 PROTOCOLS = (("range", METADATA),)
 ALL = [TopicPartition("orders", number) for number in range(4)]
@@ -178,6 +187,39 @@ def test_a_dynamic_classic_member_of_a_consumer_group() -> None:
     assert scene.join_classic("other", None, "x", protocols=(("custom", METADATA),)) == [not_joined("other", 23)]
     assert scene.leave("leave", (mid, None)) == [left("leave", (mid, None, 0))]
     assert scene.members().keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"group_consumer_migration_policy": "downgrade"}, JAVA | {"group_consumer_migration_policy": ""}]
+)
+def test_without_upgrades_a_consumer_cannot_join_a_classic_group_with_members(settings: dict[str, Any]) -> None:
+    """Which is so in 3.9 by default. The group goes on; once it is empty, it may."""
+    scene = classic("one", **settings)
+    (mid,) = scene.members()
+
+    assert scene.join("new", "two") == Told(69)
+    assert scene.beat("beat", mid, "one") == [beaten("beat")]
+    scene.leave("leave", (mid, "one"))
+    assert scene.join("new", "two").code == 0
+
+
+@pytest.mark.parametrize("settings", [{"group_consumer_migration_policy": "upgrade"}, {"group_max_size": 1}])
+def test_without_downgrades_a_consumer_group_of_classic_members_stays_one(settings: dict[str, Any]) -> None:
+    """By the policy, or because they are too many for a classic group: the last consumer leaves, or is replaced."""
+    scene = Consumers(**settings)
+    scene.join("a", "one")
+    for number, inst in enumerate(("two", "three")):
+        scene.join_classic(f"join {number}", inst, protocols=PROTOCOLS)
+
+    assert scene.tell("a", -1, "one") == Told(0, -1)
+    found = scene.coordinator.snapshot(GROUP)
+    assert found is not None
+    assert (found.group_type, len(found.members)) == ("consumer", 2)
+    (reply,) = scene.join_classic("back", "one", protocols=PROTOCOLS)
+    assert reply.response.error_code == 0
+    found = scene.coordinator.snapshot(GROUP)
+    assert found is not None
+    assert (found.group_type, len(found.members)) == ("consumer", 3)
 
 
 def test_a_group_of_something_else_does_not_change() -> None:

@@ -50,6 +50,7 @@ SETTINGS = {
     "group_consumer_session_timeout_ms": 50_000,
     "group_consumer_heartbeat_interval_ms": 2_000,
     "group_consumer_max_size": 4,
+    "group_consumer_migration_policy": "bidirectional",
     "default_replication_factor": 1,
     "auto_create_topics_enable": False,
 }
@@ -58,9 +59,8 @@ SETTINGS = {
 _REAL = {
     "group_consumer_min_session_timeout_ms": 1_000,
     "group_consumer_min_heartbeat_interval_ms": 100,
-    "group_consumer_migration_policy": "bidirectional",
 }
-"""What Kafka, other than the embedded broker, wants to be told: bounds, and that groups may migrate (as in 4.x)."""
+"""What Kafka, other than the embedded broker, wants to be told: bounds."""
 
 AT_ONCE = 24
 """Scenarios that run side by side: most of them wait most of the time."""

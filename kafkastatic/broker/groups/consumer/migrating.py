@@ -6,6 +6,8 @@ becomes a classic one when the last such member has left, and others are there.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kafkastatic._protocol.consumer_protocol import decode_assignment, decode_subscription, encode_assignment
 from kafkastatic._protocol.error_codes import GROUP_ID_NOT_FOUND, REBALANCE_IN_PROGRESS, UNKNOWN_SERVER_ERROR
 from kafkastatic._protocol.messages.consumer_protocol_assignment import ConsumerProtocolAssignment
@@ -26,6 +28,8 @@ def from_classic(desk: Desk, group: ClassicGroup) -> ConsumerGroup:
         Refused: if it cannot become one.
     """
     size = len(group.members)
+    if not desk.upgrades:
+        raise _refused(group, "the online upgrade is disabled")
     if group.protocol_type != CONSUMER:
         raise _refused(group, "the group does not use the consumer embedded protocol")
     if size > desk.settings.group_consumer_max_size:
@@ -96,6 +100,11 @@ def restart_classic_session(desk: Desk, group: ConsumerGroup, member: ConsumerMe
     """A member that speaks the classic protocol has the session timeout that it asked for."""
     if member.classic is not None:
         desk.ring(Timer("session", group.group_id, member.member_id), member.classic.session_timeout_ms)
+
+
+def may_turn_classic(desk: Desk, group: ConsumerGroup, *, gone: Collection[str], size: int) -> bool:
+    """Whether a consumer group becomes a classic one without the members in `gone`, of that size."""
+    return desk.downgrades and group.classic_without(gone) and size <= desk.settings.group_max_size
 
 
 def to_classic(desk: Desk, group: ConsumerGroup, *, rebalances: bool) -> ClassicGroup:
