@@ -118,16 +118,22 @@ class ConfluentMember(ForeignMember):
 
     client_id = "confluent"
 
+    def protocol(self) -> dict[str, Any]:
+        """The options that the group protocol has."""
+        return {
+            "heartbeat.interval.ms": HEARTBEAT_MS,
+            "session.timeout.ms": SESSION_MS,
+            "partition.assignment.strategy": self.assignor,
+        }
+
     async def start(self) -> None:
         options: dict[str, Any] = {
             "client.id": self.client_id,
             "bootstrap.servers": self.bootstrap,
             "group.id": self.group,
             "auto.offset.reset": "earliest",
-            "heartbeat.interval.ms": HEARTBEAT_MS,
-            "session.timeout.ms": SESSION_MS,
             "auto.commit.interval.ms": 50,
-            "partition.assignment.strategy": self.assignor,
+            **self.protocol(),
         }
         if self.instance_id is not None:
             options["group.instance.id"] = self.instance_id
@@ -160,6 +166,13 @@ class ConfluentMember(ForeignMember):
     async def stop(self) -> None:
         self._ending = True
         await self._task
+
+
+class ConfluentKip848Member(ConfluentMember):
+    """The same by the protocol of KIP-848; whose intervals are the broker's."""
+
+    def protocol(self) -> dict[str, Any]:
+        return {"group.protocol": "consumer", "group.remote.assignor": self.assignor}
 
 
 class KafkaPythonMember(ForeignMember):
