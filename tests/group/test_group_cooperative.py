@@ -455,6 +455,26 @@ def test_another_subscription_during_a_join_gives_up_what_it_names_no_more() -> 
     ]
 
 
+@pytest.mark.parametrize("way", [["refunds"], [], None], ids=["at once", "by way of nothing", "with what is kept"])
+def test_another_subscription_while_some_partitions_are_given_up(way) -> None:
+    """What it names no more is given up, too, before anything is owned: else nobody would ever be told of it."""
+    member = owns_less()
+    topics = ["orders", "refunds"] if way is None else ["refunds"]
+    if way == []:
+        assert member.handle(SubscriptionChanged(NOTHING), 6.35) == []
+    assert member.handle(SubscriptionChanged(frozenset(topics)), 6.36) == []
+
+    if way is None:
+        assert done(member.handle(RevokeFinished(), 6.4)) == [Assign(frozenset({O2}), frozenset({O1, O2}))]
+        (sent,) = done(member.handle(AssignFinished(), 6.5))
+        assert sent == join(9, frozenset({O1, O2}), generation=5, topics=topics, reason="subscription changed")
+        return
+    assert done(member.handle(RevokeFinished(), 6.4)) == [Revoke(frozenset({O1}), deadline=36.4)]
+    assert done(member.handle(RevokeFinished(), 6.5)) == [
+        join(9, NOTHING, generation=5, topics=topics, reason="subscription changed")
+    ]
+
+
 @pytest.mark.parametrize("make", [stable, rejoining, syncing])
 def test_closing_gives_everything_up_in_order(make) -> None:
     """Kept partitions are drained and committed, also in the middle of a join, which is given up for it."""
