@@ -176,8 +176,8 @@ class Client:
         self._supervisor: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
         self._tasks: TaskGroup | None = None
-        self._ready = anyio.Event()
-        self._close_wanted = anyio.Event()
+        self._ready = asyncio.Event()
+        self._close_wanted = asyncio.Event()
         self.closing = False
         self._leave = False
         self._met = False

@@ -39,7 +39,7 @@ class Coordinator:
         self._runtime = runtime
         self._log = log
         self._broker: Broker | None = None
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
         self.last_error: KafkaError | None = None
         self.forgotten: Callable[[], None] = lambda: None
 

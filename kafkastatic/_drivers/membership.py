@@ -66,9 +66,9 @@ class MembershipDriver:
         store: StateStore | None = None,
         server_side: bool = False,
     ) -> None:
-        self.located = anyio.Event()
-        self.joined = anyio.Event()
-        self.ended = anyio.Event()
+        self.located = asyncio.Event()
+        self.joined = asyncio.Event()
+        self.ended = asyncio.Event()
         self._member = member
         self._coordinator = coordinator
         self._metadata = metadata
@@ -78,12 +78,12 @@ class MembershipDriver:
         self._failed = failed
         self._store = store
         self._server_side = server_side
-        self._waiting: dict[int, anyio.Event] = {}  # for the answer to each request
+        self._waiting: dict[int, asyncio.Event] = {}  # for the answer to each request
         self._saw = saw
         self._inbox: deque[m.Event] = deque()
-        self._arrived = anyio.Event()
-        self._handled = anyio.Event()
-        self._callbacks = anyio.Lock()  # the application's callbacks run one at a time, in order
+        self._arrived = asyncio.Event()
+        self._handled = asyncio.Event()
+        self._callbacks = anyio.Lock(fast_acquire=True)  # the application's callbacks run one at a time, in order
         self._joining: anyio.CancelScope | None = None
         self._resolving: anyio.CancelScope | None = None
         self.failing = False
@@ -105,7 +105,7 @@ class MembershipDriver:
         self._inbox.append(event)
         self._arrived.set()
         if self._handled.is_set() and not self.ended.is_set():
-            self._handled = anyio.Event()
+            self._handled = asyncio.Event()
 
     def _coordinator_forgotten(self) -> None:
         """The machine hears of it behind all else: if a request of its own met it, that says more."""
@@ -152,7 +152,7 @@ class MembershipDriver:
     async def _next(self) -> m.Event:
         """The next event, or the deadline."""
         if not self._inbox and not self._forgotten:
-            self._arrived = anyio.Event()
+            self._arrived = asyncio.Event()
             deadline = self._member.deadline()
             with anyio.CancelScope(deadline=float("inf") if deadline is None else deadline):
                 await self._arrived.wait()
@@ -166,7 +166,7 @@ class MembershipDriver:
     def _carry_out(self, action: m.Action, tasks: TaskGroup) -> None:
         match action:
             case m.Send():
-                self._waiting[action.key] = anyio.Event()
+                self._waiting[action.key] = asyncio.Event()
                 tasks.start_soon(self._send, action, name=f"kafkastatic:{action.request.NAME}")
             case m.FindCoordinator():
                 tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
@@ -277,7 +277,7 @@ class MembershipDriver:
 
     def _no_longer_joined(self) -> None:
         if self.joined.is_set():
-            self.joined = anyio.Event()
+            self.joined = asyncio.Event()
 
     async def _outcome(self, callback: Callable[[], Awaitable[None]]) -> BaseException | None:
         """Run a callback when the one before it is done; what it raises is its outcome."""

@@ -305,7 +305,7 @@ class Pool:
         connection = self._open(node, role)
         if connection is not None:
             return connection
-        lock, departures = node.locks.setdefault(role, anyio.Lock()), node.departures
+        lock, departures = node.locks.setdefault(role, anyio.Lock(fast_acquire=True)), node.departures
         async with lock:
             connection = node.connections.get(role)
             if connection is not None and self._worn(connection):
@@ -333,7 +333,9 @@ class Pool:
         connection: Connection | None = None
         try:
             with scope:
-                await anyio.sleep(max(node.not_before - self._runtime.now(), 0))
+                pause = node.not_before - self._runtime.now()
+                if pause > 0:
+                    await anyio.sleep(pause)
                 connection = await self._opener.open(node)
         except KafkaError:
             node.not_before = self._runtime.now() + node.backoff.next()
