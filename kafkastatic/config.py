@@ -31,8 +31,10 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 _BROKERS = {
-    "session_timeout_ms": "Set group.consumer.session.timeout.ms on the broker, or on the group, instead.",
-    "heartbeat_interval_ms": "Set group.consumer.heartbeat.interval.ms on the broker, or on the group, instead.",
+    "session_timeout_ms": "Set group.consumer.session.timeout.ms on the broker,"
+    " or consumer.session.timeout.ms on the group.",
+    "heartbeat_interval_ms": "Set group.consumer.heartbeat.interval.ms on the broker,"
+    " or consumer.heartbeat.interval.ms on the group.",
     "partition_assignment_strategy": "Choose one of the broker's group.consumer.assignors with group_remote_assignor.",
 }
 """What the broker decides in a group of the consumer protocol (KIP-848), and how."""

@@ -423,18 +423,28 @@ async def test_a_member_removed_by_an_administrator_joins_again(kafka, topic, gr
     """25 before its session could have expired: on_lost, a join under the instance id, and the cause is inferred."""
     caplog.set_level(logging.INFO, logger="kafkastatic")
     name, group, heard = await topic(), group_id(), Recorder()
-    async with (
-        recorded(kafka) as proxy,
-        RawPeer.connect(kafka.bootstrap) as peer,
-        running(proxy.bootstrap, name, listener=heard, **static(group)) as ours,
-    ):
-        everything = await ours.assigned()
-        proxy.clear()
-        assert await RawConsumer(peer, group, name, "a", ours.membership.member_id).say(LEAVE) == 0
-        await eventually(lambda: len(heard.calls) == 3)
-        assert heard.calls == [("assigned", everything), ("lost", everything), ("assigned", everything)]
-        assert (epochs(sent(proxy)), codes(sent(proxy))) == ([JOIN], [0])
-        assert await members(peer, group) == {"a": ours.membership.member_id}
+    async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
+        proxy.rewrite(HEARTBEAT, _slow_down, times=None)  # a long time in which no session can have expired
+        async with running(proxy.bootstrap, name, listener=heard, **static(group)) as ours:
+            everything = await ours.assigned()
+            await proxy.wait_for(HEARTBEAT, 2, answered=True)  # the join, and that it has what it was given
+            await RawConsumer(peer, group, name, "a", ours.membership.member_id).say(LEAVE)
+            assert await members(peer, group) == {}
+            proxy.undisturbed()
+            proxy.clear()
+            with pytest.raises(CommitFailedError):  # 25: a heartbeat asks at once
+                await ours.commit(dict.fromkeys(everything, 0))
+            await eventually(lambda: len(heard.calls) == 3)
+            assert heard.calls == [("assigned", everything), ("lost", everything), ("assigned", everything)]
+            assert (epochs(sent(proxy)), codes(sent(proxy))) == ([JOIN], [0])
+            assert await members(peer, group) == {"a": ours.membership.member_id}
+    (lost,) = [message for record in caplog.records if (message := record.getMessage()).startswith("lost ")]
+    assert "cause='removed'" in lost
+    assert "inferred=True" in lost
+
+
+def _slow_down(answer: Any) -> None:
+    answer.heartbeat_interval_ms = 60_000
 
 
 @pytest.mark.scenario(16, where="real")
