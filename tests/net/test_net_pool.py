@@ -31,7 +31,7 @@ from tests.support.virtual_loop import run_virtually
 
 HEARTBEAT = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 METADATA = MetadataRequest(topics=[])
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 @asynccontextmanager
