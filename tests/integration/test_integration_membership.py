@@ -21,6 +21,7 @@ from tests.support.scenes import (
     reading,
     recorded,
     running,
+    stall_until_empty,
     write,
 )
 
@@ -296,13 +297,13 @@ async def test_a_stalled_event_loop_costs_the_session_and_the_member_comes_back(
             listener=heard,
             group_id=group,
             group_instance_id="a",
-            session_timeout_ms=1000,
+            session_timeout_ms=3000,
         ) as ours,
         reading(ours) as reader,
     ):
         everything, before = await ours.assigned(), ours.membership
         proxy.clear()
-        time.sleep(1.6)  # the stall: nothing on this loop runs
+        stall_until_empty(kafka, group)
         await eventually(lambda: len(heard.calls) == 3)
         assert heard.calls == [("assigned", everything), ("lost", everything), ("assigned", everything)]
         assert 25 in [request.answer.error_code for request in proxy.sent("Heartbeat") if request.answer]

@@ -229,7 +229,7 @@ async def test_a_handler_that_blocks_through_a_rebalance(kafka, topic, group_id)
     """Its commit is refused with 22, on_lost is called once, and it rejoins with the member id that it had."""
     name, group, heard = await topic(partitions=2), group_id(), Recorder()
     async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
-        leader = RawMember(peer, group, [name], instance_id="b", rebalance_timeout_ms=2000)
+        leader = RawMember(peer, group, [name], instance_id="b", rebalance_timeout_ms=5000)
         await leader.settle()
         await write(peer, name, 0, [b"1", b"2"])
         await write(peer, name, 1, [b"1", b"2"])
@@ -239,8 +239,9 @@ async def test_a_handler_that_blocks_through_a_rebalance(kafka, topic, group_id)
             listener=heard,
             group_id=group,
             group_instance_id="a",
-            max_poll_interval_ms=2000,
-            heartbeat_interval_ms=8000,
+            max_poll_interval_ms=5000,
+            session_timeout_ms=30_000,
+            heartbeat_interval_ms=25_000,
             enable_auto_commit=False,
         ) as ours:
             await in_group(peer, group, "PreparingRebalance", members=2)
@@ -251,9 +252,9 @@ async def test_a_handler_that_blocks_through_a_rebalance(kafka, topic, group_id)
             rejoining = asyncio.create_task(leader.join())
             await in_group(peer, group, "PreparingRebalance", members=2)
             # Nobody tells the member of it, whose application asks again well within its poll interval.
-            await asyncio.sleep(max(began + 1.3 - time.monotonic(), 0))
+            await asyncio.sleep(max(began + 3.0 - time.monotonic(), 0))
             record = await ours.getone()
-            time.sleep(1.2)  # the handler: nothing on this loop runs until the group has gone on
+            time.sleep(2.5)  # the handler: nothing on this loop runs until the group has gone on
             with pytest.raises(CommitFailedError) as caught:
                 await ours.commit()
             assert isinstance(caught.value.__cause__, IllegalGenerationError)
