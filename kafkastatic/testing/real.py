@@ -105,7 +105,7 @@ class RealKafka:
     ) -> None:
         self.close()
 
-    def start(self, timeout: float = 60.0) -> Self:
+    def start(self, timeout: float = 180.0) -> Self:
         """Start the broker and wait until its group coordinator answers; formats the storage at the first start.
 
         :raises RealKafkaError: if Kafka cannot run here, ends early or is not ready in time
@@ -160,7 +160,7 @@ class RealKafka:
             self._process.kill()
         self._reap()
 
-    def restart(self, timeout: float = 60.0) -> None:
+    def restart(self, timeout: float = 180.0) -> None:
         """Stop and start on the same ports with the same data.
 
         :raises RealKafkaError: as `start`

@@ -26,7 +26,7 @@ HEARTBEAT = 0.2
 """Seconds between the heartbeats of the consumers under test."""
 
 
-async def eventually(probe: Callable[[], Any], timeout: float = 10.0, every: float = 0.02) -> Any:
+async def eventually(probe: Callable[[], Any], timeout: float = 30.0, every: float = 0.02) -> Any:
     """The first true result of `probe`, sync or async; for what only polling can tell: the state of a broker.
 
     An assertion of the probe that fails is tried again, and shown when the time has run out.
