@@ -114,7 +114,7 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka, topic, 
     name, options = await topic(partitions=size), {"group_id": group, "group_instance_id": "a"}
     async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
         await write(peer, name, 0, [b"0"])
-        ghost, *others = await full_group(peer, group, name, size, session_timeout_ms=1000)
+        ghost, *others = await full_group(peer, group, name, size, session_timeout_ms=2000)
         async with ghost.beating(0.1) as codes:
             with pytest.raises(GroupMaxSizeReachedError, match="instance_id_wait_ms"):
                 async with consumer(proxy.bootstrap, name, **options) as ours:
@@ -156,7 +156,7 @@ async def test_a_restart_with_another_assignor_may_wait_for_its_ghost(kafka, top
     options = {"group_id": group, "group_instance_id": "a"}
     async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
         old = [("sticky", subscription([name]))]
-        ghost = RawMember(peer, group, [name], instance_id="a", protocols=old, session_timeout_ms=1000)
+        ghost = RawMember(peer, group, [name], instance_id="a", protocols=old, session_timeout_ms=2000)
         await ghost.settle()
         async with ghost.beating(0.1) as codes:
             with pytest.raises(InconsistentGroupProtocolError, match="names both the old and the new assignor"):
