@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -47,7 +48,7 @@ class AssignmentDriver:
         self._runtime = runtime
         self._log = log
         self._changed = changed
-        self._draining: anyio.Event | None = None  # while a revoke waits for the next ask
+        self._draining: asyncio.Event | None = None  # while a revoke waits for the next ask
         self._no_drain = self._closing = False
         self._revoking: anyio.CancelScope | None = None
         self._callback: object = None
@@ -160,7 +161,7 @@ class AssignmentDriver:
     async def _none_in_hand(self, partitions: Partitions, deadline: float) -> bool:
         with anyio.CancelScope(deadline=deadline) as scope:
             while self._in_hand(partitions):
-                self._draining = anyio.Event()
+                self._draining = asyncio.Event()
                 await self._draining.wait()
         self._draining = None
         if scope.cancelled_caught:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
-
-import anyio
 
 from kafkastatic import events as e
 from kafkastatic._group import member as m
@@ -102,7 +101,7 @@ class Reader:
         self._driver = driver
         self._kept: deque[e.Event] = deque()
         self._missed = 0
-        self._arrived: anyio.Event | None = None
+        self._arrived: asyncio.Event | None = None
 
     def put(self, event: e.Event) -> None:
         if len(self._kept) == KEPT:
@@ -124,7 +123,7 @@ class Reader:
                 self._driver.raise_fatal()
                 raise StopAsyncIteration
             if self._arrived is None or self._arrived.is_set():
-                self._arrived = anyio.Event()
+                self._arrived = asyncio.Event()
             await self._arrived.wait()
         missed, self._missed = self._missed, 0
         return e.Missed(self._kept[0].at, missed) if missed else self._kept.popleft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import anyio
@@ -55,8 +56,8 @@ class FetchDriver:
         self._arrived = arrived
         self._retries: dict[int, Backoff] = {}
         self._planner = Planner(config, positions, lambda node: self._retry(node).next())
-        self._wake = anyio.Event()
-        self._replan = anyio.Event()
+        self._wake = asyncio.Event()
+        self._replan = asyncio.Event()
         self._running: set[int] = set()
         self.replanned: list[Callable[[], None]] = []
 
@@ -66,7 +67,7 @@ class FetchDriver:
 
     def replan(self) -> None:
         """Positions or leaders changed: look again at whom to ask, and for what."""
-        replan, self._replan = self._replan, anyio.Event()
+        replan, self._replan = self._replan, asyncio.Event()
         replan.set()
         self.wake()
         for told in self.replanned:
@@ -126,10 +127,10 @@ class FetchDriver:
             self._running.discard(node_id)
             self.replan()  # it may serve some again by now
 
-    def _look(self, node_id: int) -> tuple[anyio.Event, Sources, Plan | None]:
+    def _look(self, node_id: int) -> tuple[asyncio.Event, Sources, Plan | None]:
         """What to ask a broker for now, and the event that says when to look again."""
         if self._wake.is_set():
-            self._wake = anyio.Event()
+            self._wake = asyncio.Event()
         sources = self._sources()
         return self._wake, sources, self._planner.plan(node_id, sources, self._runtime.now())
 

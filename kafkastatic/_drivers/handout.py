@@ -57,7 +57,7 @@ class HandOut:
         self._check = check
         self._asked = asked
         self._emptied = emptied
-        self._arrived = anyio.Event()
+        self._arrived = asyncio.Event()
         self.busy = False
         self._ran = 0.0  # when other tasks last had their turn
         self._quick = 0  # how many records were handed out at once since
@@ -65,7 +65,7 @@ class HandOut:
 
     def arrived(self) -> None:
         """Something changed that an ask may wait for: records, an error, the end."""
-        arrived, self._arrived = self._arrived, anyio.Event()
+        arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
 
     async def next(

@@ -21,7 +21,7 @@ from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import GROUP, MetadataDriver
 from kafkastatic._drivers.owner import owner_of
 from kafkastatic._group import member as m
-from kafkastatic._net.pool import Role
+from kafkastatic._net.pool import Role, Versions
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, UnreleasedInstanceIdError
 from kafkastatic.types import Membership, StateStore
@@ -66,9 +66,9 @@ class MembershipDriver:
         store: StateStore | None = None,
         server_side: bool = False,
     ) -> None:
-        self.located = anyio.Event()
-        self.joined = anyio.Event()
-        self.ended = anyio.Event()
+        self.located = asyncio.Event()
+        self.joined = asyncio.Event()
+        self.ended = asyncio.Event()
         self._member = member
         self._coordinator = coordinator
         self._metadata = metadata
@@ -78,12 +78,12 @@ class MembershipDriver:
         self._failed = failed
         self._store = store
         self._server_side = server_side
-        self._waiting: dict[int, anyio.Event] = {}  # for the answer to each request
+        self._waiting: dict[int, asyncio.Event] = {}  # for the answer to each request
         self._saw = saw
         self._inbox: deque[m.Event] = deque()
-        self._arrived = anyio.Event()
-        self._handled = anyio.Event()
-        self._callbacks = anyio.Lock()  # the application's callbacks run one at a time, in order
+        self._arrived = asyncio.Event()
+        self._handled = asyncio.Event()
+        self._callbacks = anyio.Lock(fast_acquire=True)  # the application's callbacks run one at a time, in order
         self._joining: anyio.CancelScope | None = None
         self._resolving: anyio.CancelScope | None = None
         self.failing = False
@@ -105,7 +105,7 @@ class MembershipDriver:
         self._inbox.append(event)
         self._arrived.set()
         if self._handled.is_set() and not self.ended.is_set():
-            self._handled = anyio.Event()
+            self._handled = asyncio.Event()
 
     def _coordinator_forgotten(self) -> None:
         """The machine hears of it behind all else: if a request of its own met it, that says more."""
@@ -152,10 +152,14 @@ class MembershipDriver:
     async def _next(self) -> m.Event:
         """The next event, or the deadline."""
         if not self._inbox and not self._forgotten:
-            self._arrived = anyio.Event()
+            self._arrived.clear()
             deadline = self._member.deadline()
-            with anyio.CancelScope(deadline=float("inf") if deadline is None else deadline):
+            timer = asyncio.get_running_loop().call_at(deadline, self._arrived.set) if deadline is not None else None
+            try:
                 await self._arrived.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
         if self._inbox:
             return self._inbox.popleft()
         if self._forgotten:
@@ -166,10 +170,14 @@ class MembershipDriver:
     def _carry_out(self, action: m.Action, tasks: TaskGroup) -> None:
         match action:
             case m.Send():
-                self._waiting[action.key] = anyio.Event()
+                self._waiting[action.key] = asyncio.Event()
                 tasks.start_soon(self._send, action, name=f"kafkastatic:{action.request.NAME}")
             case m.FindCoordinator():
-                tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
+                found = None if action.after else self._coordinator.found()
+                if found is not None:
+                    self._coordinator_found(found)
+                else:
+                    tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
             case m.FetchMetadata():
                 self._metadata.track(action.topics, GROUP)
                 self.feed(m.MetadataChanged(self._metadata.snapshot))
@@ -212,7 +220,9 @@ class MembershipDriver:
                 self._joining = scope
             try:
                 role = Role.JOIN if joins else Role.QUICK
-                answer = await self._coordinator.request(action.request, role, timeout=action.timeout)
+                answer = await self._coordinator.request(
+                    action.request, role, timeout=action.timeout, ahead=action.ahead
+                )
             except KafkaError as error:
                 self.feed(m.RequestFailed(action.key, error))
             else:
@@ -231,8 +241,11 @@ class MembershipDriver:
         except KafkaError as error:
             self.feed(m.CoordinatorRefused(error))
         else:
-            self._forgotten = False  # that was before
-            self.feed(m.CoordinatorFound(versions))
+            self._coordinator_found(versions)
+
+    def _coordinator_found(self, versions: Versions) -> None:
+        self._forgotten = False  # that was before
+        self.feed(m.CoordinatorFound(versions))
 
     async def _save(self, member_id: str) -> None:
         assert self._store is not None
@@ -277,7 +290,7 @@ class MembershipDriver:
 
     def _no_longer_joined(self) -> None:
         if self.joined.is_set():
-            self.joined = anyio.Event()
+            self.joined = asyncio.Event()
 
     async def _outcome(self, callback: Callable[[], Awaitable[None]]) -> BaseException | None:
         """Run a callback when the one before it is done; what it raises is its outcome."""

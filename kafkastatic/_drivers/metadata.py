@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 import anyio
@@ -41,8 +42,8 @@ class MetadataDriver:
         self._all = False
         self.knows_all = False
         self._watchers: list[Watcher] = []
-        self._wanted = anyio.Event()
-        self._lock = anyio.Lock()
+        self._wanted = asyncio.Event()
+        self._lock = anyio.Lock(fast_acquire=True)
         self._asked_since: float | None = None  # no metadata since then, though asked for
 
     def watch(self, watcher: Watcher) -> None:
@@ -147,12 +148,12 @@ class MetadataDriver:
         """
         backoff = self._backoff()
         if self._tracked() <= self.snapshot.topics.keys():
-            self._wanted = anyio.Event()  # the start has just asked for all of it
+            self._wanted = asyncio.Event()  # the start has just asked for all of it
         while True:
             before = self.snapshot
             if await self._wait() > self._config.retry_backoff_max_ms / 1000:
                 backoff.reset()
-            self._wanted = anyio.Event()
+            self._wanted = asyncio.Event()
             try:
                 await self.refresh()
             except KafkaError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -47,14 +48,14 @@ class StartsDriver:
         self._runtime = runtime
         self._log = log
         self._changed = changed
-        self._wake = anyio.Event()
+        self._wake = asyncio.Event()
         self._asking: set[int] = set()
         self._retries: dict[int, Backoff] = {}
         self._awaited: list[PartitionState] = []
 
     def wake(self) -> None:
         """Positions or leaders changed: look again at who does not know where to start."""
-        wake, self._wake = self._wake, anyio.Event()
+        wake, self._wake = self._wake, asyncio.Event()
         wake.set()
 
     async def known(self, state: PartitionState) -> None:

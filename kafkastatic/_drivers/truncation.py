@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import anyio
@@ -43,12 +44,12 @@ class TruncationDriver:
         self._changed = changed
         self._retry = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, runtime.random)
         self._check = TruncationCheck(config.auto_offset_reset, consumption, self._retry.next)
-        self._wake = anyio.Event()
+        self._wake = asyncio.Event()
         self._asking: set[int] = set()
 
     def wake(self) -> None:
         """Positions or leaders changed: look again at what is in doubt."""
-        wake, self._wake = self._wake, anyio.Event()
+        wake, self._wake = self._wake, asyncio.Event()
         wake.set()
 
     async def run(self) -> None:

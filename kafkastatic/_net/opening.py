@@ -55,7 +55,7 @@ class Node:
         self.versions: Versions | None = None
         self.connections: dict[Role, Connection] = {}
         self.locks: dict[Role, anyio.Lock] = {}
-        self.asking = anyio.Lock()
+        self.asking = anyio.Lock(fast_acquire=True)
         self.opening: set[anyio.CancelScope] = set()
         self.departures = 0
         self.logging_in: set[Connection] = set()

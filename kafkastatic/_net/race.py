@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic
@@ -31,13 +32,13 @@ every connection and position."""
 
 
 class _Attempt:
-    __slots__ = ("began", "known", "node", "over", "slow")
+    __slots__ = ("began", "known", "node", "over")
 
     def __init__(self, node: Node, began: float, known: bool) -> None:
         self.node = node
         self.began = began
         self.known = known
-        self.slow = self.over = False
+        self.over = False
 
 
 class Race(Generic[R]):
@@ -62,11 +63,14 @@ class Race(Generic[R]):
         self._now = now
         self._deadline = deadline
         self._attempts: list[_Attempt] = []
-        self._failed = anyio.Event()
+        self._failed = asyncio.Event()
 
     async def run(self, known: Sequence[Node], others: Sequence[Node]) -> None:
         """Ask the known brokers of a cluster, then others that may lead to it, or to another one."""
         now = self._now()
+        if len(known) + len(others) == 1:  # nobody to race with
+            await self._decides(_Attempt((*known, *others)[0], now, bool(known)))
+            return
         async with anyio.create_task_group() as tasks:
             patience = min(ANEW, (self._deadline - now) / 2) if others else self._deadline - now
             not_asked = await self._field(tasks, known, True, now + patience)
@@ -93,12 +97,12 @@ class Race(Generic[R]):
         return waiting
 
     async def _until_one_fails(self, at: float) -> None:
-        self._failed = anyio.Event()
+        self._failed = asyncio.Event()
         with anyio.CancelScope(deadline=at):
             await self._failed.wait()
         for attempt in self._attempts:
             if not attempt.over and self._now() - attempt.began >= HEDGE:
-                attempt.slow = attempt.node.silent = True
+                attempt.node.silent = True
 
     def _running(self) -> int:
         return sum(not attempt.over and self._now() < attempt.began + DOUBT for attempt in self._attempts)
@@ -109,22 +113,25 @@ class Race(Generic[R]):
         return min((at for at in doubts if at > now), default=self._deadline)
 
     async def _run(self, attempt: _Attempt, all_of_them: anyio.CancelScope) -> None:
+        if await self._decides(attempt):
+            all_of_them.cancel()
+        self._failed.set()
+
+    async def _decides(self, attempt: _Attempt) -> bool:
+        """Ask one of them; whether what came of it ends the race."""
         node = attempt.node
         try:
             answer = await self._ask(node, self._deadline - self._now())
         except AuthenticationError as error:
             attempt.over, self.refused = True, error
-            if attempt.known or not any(other.known and not other.over for other in self._attempts):
-                all_of_them.cancel()
-            self._failed.set()
+            return attempt.known or not any(other.known and not other.over for other in self._attempts)
         except KafkaError as error:
             attempt.over = True
             self.failures.append((node.address, error))
-            node.silent = attempt.slow or isinstance(error, KafkaTimeoutError)
+            node.silent = self._now() - attempt.began >= HEDGE or isinstance(error, KafkaTimeoutError)
             if node.not_before <= self._now():  # a connection that failed has been counted
                 node.not_before = self._now() + node.backoff.next()
-            self._failed.set()
-        else:
-            attempt.over, node.silent = True, False
-            self.won = self.won or (answer, node.address)
-            all_of_them.cancel()
+            return False
+        attempt.over, node.silent = True, False
+        self.won = self.won or (answer, node.address)
+        return True

@@ -235,6 +235,7 @@ class JavaMember(ForeignMember):
         if self.instance_id is not None:
             options["group.instance.id"] = self.instance_id
         self._name = f"{self.group}/{self.instance_id or ''}"
+        await asyncio.to_thread(self.jvm.wait)  # not part of the time in which a group has to settle
         self.jvm.start(self._name, self._happened, self.topic, options)
 
     def _happened(self, *words: str) -> None:
@@ -270,6 +271,7 @@ class Jvm:
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8", bufsize=1
         )
+        self._up, self._ready = False, threading.Event()
         self._told: dict[str, Callable[..., None]] = {}
         self._ended: dict[str, threading.Event] = {}
         self._thread = threading.Thread(target=self._listen, name="jvm", daemon=True)
@@ -279,9 +281,18 @@ class Jvm:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             member, *words = line.split()
+            if not words:
+                self._up = True
+                self._ready.set()
+                continue
             if words == ["ended"]:
                 self._ended[member].set()
             self._told[member](*words)
+        self._ready.set()  # it may have ended before it was up
+
+    def wait(self) -> None:
+        """Wait until it is up; it compiles its program first, and a busy machine takes long to do so."""
+        assert self._ready.wait(300) and self._up, "the Java program did not start"
 
     def start(self, member: str, told: Callable[..., None], topic: str, options: Mapping[str, object]) -> None:
         """Start a consumer; `told` is called, in another thread, with the words of every line that it prints."""
