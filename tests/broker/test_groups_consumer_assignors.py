@@ -55,6 +55,23 @@ def test_uniform_with_several_subscriptions_is_balanced_and_keeps() -> None:
     assert numbers(targets, U) == {"a": [], "b": [0, 1]}
 
 
+def test_uniform_with_several_subscriptions_goes_by_kafka_s_order() -> None:
+    """Topics with more partitions for each taker come first; each partition goes to who has the least (4.4.0's own)."""
+    one, two, three = member("a", topics=(T, U)), member("b"), member("c", topics=(U,))
+
+    new = uniform(wanted(one, two, three, t=3, u=4))
+    assert numbers(new, T) == {"a": [], "b": [0, 1, 2], "c": []}
+    assert numbers(new, U) == {"a": [0, 2], "b": [], "c": [1, 3]}
+
+
+@pytest.mark.parametrize(("early", "given"), [(False, [2, 3]), (True, [0, 1])])
+def test_uniform_with_several_subscriptions_gives_the_last_ones(early: bool, given: list[int]) -> None:
+    """Until what they have differs by one at most; of 3.9 it is known that it gives others."""
+    one, two = member("a", *((T, n) for n in range(4)), topics=(T, U)), member("b")
+
+    assert numbers(uniform(wanted(one, two, early=early, t=4, u=0)))["b"] == given
+
+
 def test_range_goes_by_instance_ids_first() -> None:
     """The same members come first in every topic."""
     members = [member("a", topics=(T, U)), member("z", topics=(T, U), inst="1"), member("y", topics=(T, U), inst="2")]

@@ -46,6 +46,9 @@ class Wanted:
 
 Targets = dict[str, frozenset[Place]]
 
+_ROUNDS = 16
+"""How often topics that not all members want are gone through, to level what members have."""
+
 
 def uniform(wanted: Wanted) -> Targets:
     """Everybody gets as many partitions as the others, and keeps as many as possible of those it had."""
@@ -87,23 +90,61 @@ def _ordered(target: frozenset[Place], topics: Sequence[bytes], partitions: Mapp
 
 
 def _heterogeneous(wanted: Wanted) -> Targets:
-    """Every partition to whoever has the least of those who may have it; what was assigned stays if it can.
+    """What was assigned stays if it can; the rest, then what one has too much, goes to who has the least of its topic.
 
-    Kafka's goes about it in another way, with the same result where balance leaves one only.
+    As in 4.x. 3.9 goes about it in another way, of which is followed what the scripts show: which one is given up.
     """
-    may = {member.member_id: frozenset(member.topics) for member in wanted.members}
+    takers = {topic: [one.member_id for one in wanted.members if topic in one.topics] for topic in wanted.partitions}
+    counts = {topic: count for topic, count in wanted.partitions.items() if takers[topic]}
+    topics = sorted(counts, key=lambda topic: (-counts[topic] / len(takers[topic]), len(takers[topic])))
     targets = {member.member_id: _kept(member, wanted.partitions) for member in wanted.members}
     taken = set[Place]().union(*targets.values())
-    for topic, count in wanted.partitions.items():
-        for number in range(count):
-            able = [member_id for member_id, topics in may.items() if topic in topics]
-            if (topic, number) not in taken and able:
-                targets[min(able, key=lambda member_id: len(targets[member_id]))].add((topic, number))
-    while (move := _unbalanced(targets, may, last=not wanted.early)) is not None:
-        giver, taker, place = move
-        targets[giver].remove(place)
-        targets[taker].add(place)
+    for topic in topics:
+        order = _by_load(takers[topic], targets)
+        for place in ((topic, number) for number in range(counts[topic])):
+            if place not in taken:
+                _least(order, targets).add(place)
+    for _ in range(_ROUNDS):
+        if not sum(_level(topic, takers[topic], targets, last=not wanted.early) for topic in topics):
+            break
     return {member_id: frozenset(places) for member_id, places in targets.items()}
+
+
+def _level(topic: bytes, takers: Sequence[str], targets: dict[str, set[Place]], *, last: bool) -> int:
+    """Let those who have the most give partitions of a topic to those who have the least: how many were given.
+
+    Args:
+        last: whether it is the last ones of a member that are given; else the first.
+    """
+    order = _by_load(takers, targets)
+    to_give = {
+        taker: sorted((place for place in targets[taker] if place[0] == topic), reverse=not last) for taker in order
+    }
+    given, end = 0, len(order)
+    while end:
+        # Of those who have as much, the last one; who has none of the topic is looked at no more.
+        at = max(range(end), key=lambda at: (len(targets[order[at]]), at))
+        giver, least = order[at], _least(order, targets)
+        if not to_give[giver]:
+            end -= 1
+            order[at], order[end] = order[end], order[at]
+        elif len(targets[giver]) - len(least) <= 1:
+            break
+        else:
+            place = to_give[giver].pop()
+            targets[giver].remove(place)
+            least.add(place)
+            given += 1
+    return given
+
+
+def _by_load(takers: Sequence[str], targets: Mapping[str, set[Place]]) -> list[str]:
+    return sorted(takers, key=lambda member_id: len(targets[member_id]))
+
+
+def _least(order: Sequence[str], targets: Mapping[str, set[Place]]) -> set[Place]:
+    """What the first of those has who have the least."""
+    return min((targets[member_id] for member_id in order), key=len)
 
 
 def _kept(member: Subscriber, partitions: Mapping[bytes, int]) -> set[Place]:
@@ -112,21 +153,6 @@ def _kept(member: Subscriber, partitions: Mapping[bytes, int]) -> set[Place]:
         for topic, number in member.target
         if topic in member.topics and number < partitions.get(topic, 0)
     }
-
-
-def _unbalanced(
-    targets: Mapping[str, set[Place]], may: Mapping[str, frozenset[bytes]], *, last: bool
-) -> tuple[str, str, Place] | None:
-    """A partition that is better off with somebody who has at least two fewer: from whom, to whom."""
-    by_load = sorted(targets, key=lambda member_id: len(targets[member_id]))
-    for taker in by_load:
-        for giver in reversed(by_load):
-            if len(targets[giver]) < len(targets[taker]) + 2:
-                break
-            for place in sorted(targets[giver], reverse=last):
-                if place[0] in may[taker]:
-                    return giver, taker, place
-    return None
 
 
 def range_(wanted: Wanted) -> Targets:
