@@ -29,7 +29,7 @@ from kafkastatic._protocol.messages import REQUESTS
 from kafkastatic._protocol.primitives import Request, Response
 from kafkastatic._records.encoder import encode_batch
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds after which a test that waits for something has failed."""
 
 NODE = 1
