@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kafkastatic.batch import Batch, LazyBatch
     from kafkastatic.config import ConsumerConfig, ConsumerOptions
     from kafkastatic.consumer import Consumer
-    from kafkastatic.errors import FencedInstanceIdError, KafkaError
+    from kafkastatic.errors import FencedInstanceIdError, KafkaError, UnreleasedInstanceIdError
     from kafkastatic.events import (
         Assigned,
         Event,
@@ -74,6 +74,7 @@ __all__ = [
     "Revoked",
     "Secret",
     "TopicPartition",
+    "UnreleasedInstanceIdError",
     "Waiting",
     "__version__",
     "errors",
@@ -101,6 +102,7 @@ _ELSEWHERE = {
     "Rebalanced": "events",
     "RecordView": "_records",
     "Revoked": "events",
+    "UnreleasedInstanceIdError": "errors",
     "Waiting": "events",
 }
 """The modules of the public names; what is not here and is no module itself is in `types`."""

@@ -9,12 +9,12 @@ JAAS lines is named as other Python clients name it: `ssl_context`, `ssl_cafile`
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast, get_args
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, get_args
 
 import attrs
 
+from kafkastatic import _checks
 from kafkastatic.errors import ConfigError
 from kafkastatic.types import Assignor, InstanceId, Secret
 
@@ -30,18 +30,11 @@ RecoveryStrategy = Literal["rebootstrap", "none"]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
-_ADDRESS = re.compile(r"(?:\[(?P<v6>.*)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
-
-_BY_DURATION = "by_duration"
-_DURATION = (
-    r"(?P<sign>[-+]?)P(?:(?P<days>[-+]?\d+)D)?"
-    r"(?P<time>T(?:(?P<hours>[-+]?\d+)H)?(?:(?P<minutes>[-+]?\d+)M)?"
-    r"(?:(?P<seconds>[-+]?\d+)(?:[.,](?P<fraction>\d{0,9}))?S)?)?"
-)
-
 _BROKERS = {
-    "session_timeout_ms": "Set group.consumer.session.timeout.ms on the broker, or on the group, instead.",
-    "heartbeat_interval_ms": "Set group.consumer.heartbeat.interval.ms on the broker, or on the group, instead.",
+    "session_timeout_ms": "Set group.consumer.session.timeout.ms on the broker,"
+    " or consumer.session.timeout.ms on the group.",
+    "heartbeat_interval_ms": "Set group.consumer.heartbeat.interval.ms on the broker,"
+    " or consumer.heartbeat.interval.ms on the group.",
     "partition_assignment_strategy": "Choose one of the broker's group.consumer.assignors with group_remote_assignor.",
 }
 """What the broker decides in a group of the consumer protocol (KIP-848), and how."""
@@ -56,186 +49,14 @@ _ARGUMENTS = ("key_deserializer", "value_deserializer")
 """What Kafka counts among the options, and we do not."""
 
 
-def _whole(minimum: int) -> Callable[[Any, attrs.Attribute[int], int], None]:
-    def check(_: Any, attribute: attrs.Attribute[int], value: object) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ConfigError(f"{attribute.name} must be an int, got {value!r}.")
-        if not minimum <= value <= 2**31 - 1:
-            raise ConfigError(f"{attribute.name} must be between {minimum} and {2**31 - 1}, got {value}.")
-
-    return check
-
-
-def _number(default: int, minimum: int = 0) -> Any:
-    return attrs.field(default=default, validator=_whole(minimum))
-
-
-def _truth(_: Any, attribute: attrs.Attribute[bool], value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{attribute.name} must be True or False, got {value!r}.")
-
-
-def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise ConfigError(f"{attribute.name} must be a str, got {value!r}.")
-
-
-_optional_text = attrs.validators.optional(_text)
-
-
-def _policy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value in ("latest", "earliest", "none"):
-        return
-    if not isinstance(value, str) or value.partition(":")[0] != _BY_DURATION:
-        raise ConfigError(
-            f"{attribute.name} must be 'latest', 'earliest' or 'none', or 'by_duration:...', got {value!r}.",
-            remedy="by_duration takes an ISO 8601 duration: 'by_duration:PT1H' starts with the last hour.",
-        )
-    _duration(value)
-
-
-def _duration(policy: str) -> float:
-    """The seconds of `"by_duration:PnDTnHnMn.nS"`, by the rules of `java.time.Duration.parse`."""
-    match = re.fullmatch(_DURATION, policy.partition(":")[2], re.ASCII | re.IGNORECASE)
-    parts = match and [match[unit] for unit in ("days", "hours", "minutes", "seconds")]
-    if match is None or not parts or not any(parts) or match["time"] in ("T", "t"):
-        raise ConfigError(
-            f"auto_offset_reset={policy!r} holds no ISO 8601 duration of days, hours, minutes and seconds.",
-            remedy="Write 'by_duration:PT1H' for an hour, 'by_duration:P7D' for a week, 'by_duration:PT1.5S'.",
-        )
-    whole = sum(int(part or 0) * size for part, size in zip(parts, (86_400, 3_600, 60, 1), strict=True))
-    fraction = float(f"0.{match['fraction'] or 0}")
-    total = whole + (-fraction if (parts[3] or "").startswith("-") else fraction)
-    total = -total if match["sign"] == "-" else total
-    if total < 0 or abs(whole) >= 2**63:
-        raise ConfigError(
-            f"auto_offset_reset={policy!r} is {'negative' if total < 0 else 'too long'}.",
-            remedy="The duration counts back from now: 'by_duration:PT1H' starts with the last hour.",
-        )
-    return total
-
-
-def _isolation(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value not in get_args(IsolationLevel):
-        raise ConfigError(f"{attribute.name} must be 'read_uncommitted' or 'read_committed', got {value!r}.")
-
-
-def _strategy(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value not in get_args(RecoveryStrategy):
-        raise ConfigError(f"{attribute.name} must be 'rebootstrap' or 'none', got {value!r}.")
-
-
-def _group_protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value not in get_args(GroupProtocol):
-        raise ConfigError(f"{attribute.name} must be {_one_of(GroupProtocol)}, got {value!r}.")
-
-
-def _protocol(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value not in get_args(SecurityProtocol):
-        raise ConfigError(f"{attribute.name} must be {_one_of(SecurityProtocol)}, got {value!r}.")
-
-
 def _mechanism(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is None or value in get_args(SaslMechanism):
         return
     if value in ("GSSAPI", "OAUTHBEARER"):
-        raise ConfigError(f"{attribute.name}={value!r} is not there yet.", remedy=f"Use {_one_of(SaslMechanism)}.")
-    raise ConfigError(f"{attribute.name} must be {_one_of(SaslMechanism)}, got {value!r}.")
-
-
-def _one_of(choice: Any) -> str:
-    *others, last = (repr(value) for value in get_args(choice))
-    return f"{', '.join(others)} or {last}"
-
-
-def _path(name: str, what: str) -> Callable[[str | os.PathLike[str] | None], str | None]:
-    def convert(value: str | os.PathLike[str] | None) -> str | None:
-        try:
-            path = value if value is None else os.fspath(value)
-        except TypeError:
-            path = b""
-        if path is not None and not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"{name} must be the path of {what}, got {value!r}.")
-        return path
-
-    return convert
-
-
-def _secret(value: str | Secret | None) -> Secret | None:
-    if value is None or isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"sasl_plain_password must be a str, got a {type(value).__name__}.")
-    return Secret(value)
-
-
-def _context(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not hasattr(value, "wrap_bio"):  # this layer does not know ssl
-        raise ConfigError(f"{attribute.name} must be an ssl.SSLContext, got {value!r}.")
-
-
-def _addresses(value: str | Sequence[str]) -> tuple[str, ...]:
-    """`"a:1,b:2"` or a sequence of `"host:port"`; port 9092 where none is given."""
-    parts = value.split(",") if isinstance(value, str) else _items(value)
-    if not all(isinstance(part, str) for part in parts):
         raise ConfigError(
-            f"bootstrap_servers must be a str or several, got {value!r}.", remedy="Write each server as 'host:port'."
+            f"{attribute.name}={value!r} is not there yet.", remedy=f"Use {_checks.one_of(SaslMechanism)}."
         )
-    found = tuple(_address(part.strip()) for part in parts if part.strip())
-    if not found:
-        raise ConfigError("bootstrap_servers is empty.", remedy="Name at least one broker as 'host:port'.")
-    return found
-
-
-def _address(part: str) -> str:
-    match = _ADDRESS.fullmatch(f"[{part}]" if _ipv6(part) else part)
-    host = match and (match["name"] or _ipv6(match["v6"]))
-    port = int(match["port"] or 9092) if match else 0
-    if not host or not 0 < port < 65536:
-        raise ConfigError(f"bootstrap_servers holds {part!r}.", remedy="Write each server as 'host:port'.")
-    return f"{host.lower()}:{port}"
-
-
-def _ipv6(host: str) -> str | None:
-    """An IPv6 address in brackets, in its one normal form; `None` if it is none."""
-    if host.count(":") < 2:
-        return None
-    import ipaddress  # most never need it
-
-    try:
-        return f"[{ipaddress.IPv6Address(host)}]"
-    except ValueError:
-        return None
-
-
-def _strategies(value: str | Assignor | Sequence[str | Assignor]) -> tuple[str | Assignor, ...]:
-    if isinstance(value, str):
-        return tuple(name.strip() for name in value.split(",") if name.strip())
-    found: tuple[Any, ...] = (value,) if _is_assignor(value) else _items(value)
-    if not all(isinstance(item, str) or _is_assignor(item) for item in found):
-        raise ConfigError(
-            f"partition_assignment_strategy must be a name, an Assignor, or several, got {value!r}.",
-            remedy="An Assignor has a name and an assign() method.",
-        )
-    return found
-
-
-def _is_assignor(value: object) -> bool:
-    named = isinstance(getattr(value, "name", None), str) and callable(getattr(value, "assign", None))
-    return named and not isinstance(value, type)
-
-
-def _items(value: Any) -> tuple[Any, ...]:
-    """The items of what has some; of anything else, itself as the only one."""
-    return tuple(cast("Iterable[Any]", value)) if isinstance(value, Iterable) else (value,)
-
-
-def _instance_id(value: str | None) -> InstanceId | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"group_instance_id must be a str, got {value!r}.")
-    return InstanceId(value)
+    raise ConfigError(f"{attribute.name} must be {_checks.one_of(SaslMechanism)}, got {value!r}.")
 
 
 @attrs.frozen(kw_only=True)
@@ -268,58 +89,60 @@ class ConsumerConfig:
         ConfigError: if an option is out of its range or two contradict each other.
     """
 
-    bootstrap_servers: tuple[str, ...] = attrs.field(converter=_addresses)
-    group_id: str | None = attrs.field(default=None, validator=_optional_text)
-    group_instance_id: InstanceId | None = attrs.field(default=None, converter=_instance_id)
-    client_id: str = attrs.field(default="kafkastatic", validator=_text)
-    client_rack: str | None = attrs.field(default=None, validator=_optional_text)
+    bootstrap_servers: tuple[str, ...] = attrs.field(converter=_checks.addresses)
+    group_id: str | None = attrs.field(default=None, validator=_checks.optional_text)
+    group_instance_id: InstanceId | None = attrs.field(default=None, converter=_checks.instance_id)
+    client_id: str = attrs.field(default="kafkastatic", validator=_checks.text)
+    client_rack: str | None = attrs.field(default=None, validator=_checks.optional_text)
 
-    group_protocol: GroupProtocol = attrs.field(default="classic", validator=_group_protocol)
-    group_remote_assignor: str | None = attrs.field(default=None, validator=_optional_text)
-    instance_state_file: str | None = attrs.field(default=None, converter=_path("instance_state_file", "a file"))
-    instance_id_wait_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
+    group_protocol: GroupProtocol = attrs.field(default="classic", validator=_checks.listed(GroupProtocol))
+    group_remote_assignor: str | None = attrs.field(default=None, validator=_checks.optional_text)
+    instance_state_file: str | None = attrs.field(default=None, converter=_checks.path("instance_state_file", "a file"))
+    instance_id_wait_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_checks.whole(0)))
 
-    session_timeout_ms: int = _number(45_000, 1)
-    heartbeat_interval_ms: int = _number(3_000, 1)
-    max_poll_interval_ms: int = _number(300_000, 1)
+    session_timeout_ms: int = _checks.number(45_000, 1)
+    heartbeat_interval_ms: int = _checks.number(3_000, 1)
+    max_poll_interval_ms: int = _checks.number(300_000, 1)
     partition_assignment_strategy: tuple[str | Assignor, ...] = attrs.field(
-        default=("range", "cooperative-sticky"), converter=_strategies
+        default=("range", "cooperative-sticky"), converter=_checks.strategies
     )
-    drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole(0)))
+    drain_timeout_ms: int | None = attrs.field(default=None, validator=attrs.validators.optional(_checks.whole(0)))
 
-    auto_offset_reset: AutoOffsetReset = attrs.field(default="latest", validator=_policy)
-    isolation_level: IsolationLevel = attrs.field(default="read_uncommitted", validator=_isolation)
-    enable_auto_commit: bool = attrs.field(default=True, validator=_truth)
-    auto_commit_interval_ms: int = _number(5_000, 1)
+    auto_offset_reset: AutoOffsetReset = attrs.field(default="latest", validator=_checks.policy)
+    isolation_level: IsolationLevel = attrs.field(default="read_uncommitted", validator=_checks.listed(IsolationLevel))
+    enable_auto_commit: bool = attrs.field(default=True, validator=_checks.truth)
+    auto_commit_interval_ms: int = _checks.number(5_000, 1)
 
-    fetch_min_bytes: int = _number(1, 0)
-    fetch_max_wait_ms: int = _number(500)
-    fetch_max_bytes: int = _number(50 * 1024 * 1024, 1)
-    max_partition_fetch_bytes: int = _number(1024 * 1024, 1)
-    max_poll_records: int = _number(500, 1)
-    check_crcs: bool = attrs.field(default=True, validator=_truth)
-    max_buffered_bytes: int = _number(64 * 1024 * 1024, 1)
-    max_decompressed_batch_bytes: int = _number(64 * 1024 * 1024, 1)
+    fetch_min_bytes: int = _checks.number(1, 0)
+    fetch_max_wait_ms: int = _checks.number(500)
+    fetch_max_bytes: int = _checks.number(50 * 1024 * 1024, 1)
+    max_partition_fetch_bytes: int = _checks.number(1024 * 1024, 1)
+    max_poll_records: int = _checks.number(500, 1)
+    check_crcs: bool = attrs.field(default=True, validator=_checks.truth)
+    max_buffered_bytes: int = _checks.number(64 * 1024 * 1024, 1)
+    max_decompressed_batch_bytes: int = _checks.number(64 * 1024 * 1024, 1)
 
-    request_timeout_ms: int = _number(30_000, 1)
-    default_api_timeout_ms: int = _number(60_000, 1)
-    metadata_max_age_ms: int = _number(300_000, 1)
-    metadata_recovery_strategy: RecoveryStrategy = attrs.field(default="rebootstrap", validator=_strategy)
-    metadata_recovery_rebootstrap_trigger_ms: int = _number(300_000)
-    retry_backoff_ms: int = _number(100)
-    retry_backoff_max_ms: int = _number(1_000)
-    reconnect_backoff_ms: int = _number(50)
-    reconnect_backoff_max_ms: int = _number(1_000)
-    socket_connection_setup_timeout_ms: int = _number(10_000, 1)
-    allow_auto_create_topics: bool = attrs.field(default=True, validator=_truth)
-    exclude_internal_topics: bool = attrs.field(default=True, validator=_truth)
+    request_timeout_ms: int = _checks.number(30_000, 1)
+    default_api_timeout_ms: int = _checks.number(60_000, 1)
+    metadata_max_age_ms: int = _checks.number(300_000, 1)
+    metadata_recovery_strategy: RecoveryStrategy = attrs.field(
+        default="rebootstrap", validator=_checks.listed(RecoveryStrategy)
+    )
+    metadata_recovery_rebootstrap_trigger_ms: int = _checks.number(300_000)
+    retry_backoff_ms: int = _checks.number(100)
+    retry_backoff_max_ms: int = _checks.number(1_000)
+    reconnect_backoff_ms: int = _checks.number(50)
+    reconnect_backoff_max_ms: int = _checks.number(1_000)
+    socket_connection_setup_timeout_ms: int = _checks.number(10_000, 1)
+    allow_auto_create_topics: bool = attrs.field(default=True, validator=_checks.truth)
+    exclude_internal_topics: bool = attrs.field(default=True, validator=_checks.truth)
 
-    security_protocol: SecurityProtocol = attrs.field(default="PLAINTEXT", validator=_protocol)
-    ssl_cafile: str | None = attrs.field(default=None, converter=_path("ssl_cafile", "a PEM file"))
-    ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_context)
+    security_protocol: SecurityProtocol = attrs.field(default="PLAINTEXT", validator=_checks.listed(SecurityProtocol))
+    ssl_cafile: str | None = attrs.field(default=None, converter=_checks.path("ssl_cafile", "a PEM file"))
+    ssl_context: SSLContext | None = attrs.field(default=None, repr=False, validator=_checks.context)
     sasl_mechanism: SaslMechanism | None = attrs.field(default=None, validator=_mechanism)
-    sasl_plain_username: str | None = attrs.field(default=None, validator=_optional_text)
-    sasl_plain_password: Secret | None = attrs.field(default=None, repr=False, converter=_secret)
+    sasl_plain_username: str | None = attrs.field(default=None, validator=_checks.optional_text)
+    sasl_plain_password: Secret | None = attrs.field(default=None, repr=False, converter=_checks.secret)
 
     def __attrs_post_init__(self) -> None:
         if self.group_id is not None and not self.group_id:
@@ -398,7 +221,7 @@ class ConsumerConfig:
     def reset_duration(self) -> float | None:
         """Seconds before now at which `auto_offset_reset="by_duration:..."` starts (KIP-1106); else `None`."""
         policy = self.auto_offset_reset
-        return _duration(policy) if policy.startswith(_BY_DURATION) else None
+        return _checks.duration(policy) if policy.startswith(_checks.BY_DURATION) else None
 
     @property
     def tls(self) -> bool:
@@ -470,7 +293,7 @@ def _check_sasl(config: ConsumerConfig) -> None:
     if config.sasl_mechanism is None:
         raise ConfigError(
             f"security_protocol={config.security_protocol!r} needs a sasl_mechanism.",
-            remedy=f"Set it to {_one_of(SaslMechanism)}.",
+            remedy=f"Set it to {_checks.one_of(SaslMechanism)}.",
         )
     for name, value in credentials.items():
         text = value.reveal() if isinstance(value, Secret) else value

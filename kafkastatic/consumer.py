@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import re
 import threading
 import warnings
@@ -23,42 +22,26 @@ import anyio
 from anyio.abc import TaskStatus
 
 from kafkastatic import identity
+from kafkastatic._committing import Committing
 from kafkastatic._drivers.client import Client
 from kafkastatic._drivers.deserializers import Deserializers
 from kafkastatic._drivers.handout import PORTION
-from kafkastatic._fetch.positions import EARLIEST, LATEST
-from kafkastatic._records import ConsumerRecord, RecordView
+from kafkastatic._positioned import Positioned
+from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
 from kafkastatic.batch import Batch, LazyBatch
 from kafkastatic.config import ConsumerConfig, ConsumerOptions
-from kafkastatic.errors import (
-    CommitFailedError,
-    ConfigError,
-    ConsumerClosedError,
-    FencedError,
-    IllegalStateError,
-    KafkaTimeoutError,
-)
+from kafkastatic.errors import ConfigError, ConsumerClosedError, IllegalStateError, KafkaTimeoutError
 from kafkastatic.events import Event, Health
-from kafkastatic.types import (
-    Membership,
-    OffsetAndMetadata,
-    OffsetAndTimestamp,
-    OnError,
-    Ordering,
-    RebalanceListener,
-    TopicPartition,
-)
+from kafkastatic.types import Membership, OnError, Ordering, RebalanceListener, TopicPartition
 
 K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
 
-Offset = int | tuple[int, str] | OffsetAndMetadata
 
-
-class Consumer(Generic[K, V]):
+class Consumer(Committing[K, V], Positioned, Generic[K, V]):
     """Reads topics, as a member of a group or on its own.
 
     Calls about partitions raise `IllegalStateError` where those are not assigned; what asks the brokers raises
@@ -382,207 +365,6 @@ class Consumer(Generic[K, V]):
         )
         await Run(client, handling, ordering, concurrency, self.assigned, task_status).run()
 
-    # ── offsets of the group ──
-
-    async def commit(
-        self, offsets: ConsumerRecord[K, V] | RecordView | Mapping[TopicPartition, Offset] | None = None
-    ) -> None:
-        """Commit offsets: those given, those up to and with one record, or of everything handed out.
-
-        Raises:
-            CommitFailedError: if they were refused, with the cause.
-            IllegalStateError: without a group; for one record while a handler works by key.
-            KafkaTimeoutError: if it takes longer than `default_api_timeout_ms`.
-        """
-        client = self._client
-        self._need_group("commit")
-        wanted = self._offsets_to_commit(offsets)
-        if isinstance(offsets, (ConsumerRecord, RecordView)) and client.worker is not None and client.worker.by_key:
-            raise IllegalStateError(
-                "By key, commit(record) covers records before it that are not done.",
-                remedy="Use commit(), which covers what is done without a gap, or enable_auto_commit.",
-            )
-        with client.call("commit()"):
-            await self._meet_the_end()
-            self._refuse_after_expiry(wanted)
-            if not wanted:
-                return
-            try:
-                await client.commits.commit(wanted)
-            except CommitFailedError as error:
-                if client.in_callback and isinstance(error.__cause__, FencedError):
-                    raise copy.copy(error.__cause__) from None  # at once: the consumer's end waits for the callback
-                await self._meet_the_end()
-                raise
-            client.assignment.asked()
-
-    async def _meet_the_end(self) -> None:
-        """When the membership is ending with an error, wait for it: it ends this call too."""
-        client = self._client
-        if client.membership is not None and not client.manual and not client.in_callback:
-            await client.membership.handled()
-            if client.failing:
-                await anyio.sleep_forever()
-
-    def _offsets_to_commit(
-        self, offsets: ConsumerRecord[K, V] | RecordView | Mapping[TopicPartition, Offset] | None
-    ) -> dict[TopicPartition, OffsetAndMetadata]:
-        if offsets is None:
-            return self._client.positions.with_epochs(self._client.consumption.handed_offsets())
-        if isinstance(offsets, (ConsumerRecord, RecordView)):
-            return {offsets.tp: OffsetAndMetadata(offsets.offset + 1, "", offsets.leader_epoch)}
-        return {TopicPartition(*tp): _offset(value) for tp, value in offsets.items()}
-
-    def _refuse_after_expiry(self, wanted: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """Say which interval was exceeded, by how much and by which record, before anything is sent."""
-        expiry = self._client.polls.expiry
-        if expiry is None:
-            return
-        error = CommitFailedError(
-            str(expiry.args[0]),
-            group=self._config.group_id,
-            offsets={tp: value.offset for tp, value in wanted.items()},
-            remedy=expiry.remedy,
-        )
-        raise error from expiry
-
-    async def committed(self, partition: TopicPartition) -> int | None:
-        """The group's committed offset of a partition, `None` where there is none."""
-        tp = TopicPartition(*partition)
-        self._need_group("committed")
-        with self._client.call("committed()"):
-            found = (await self._client.offsets.committed([tp]))[tp]
-            return found.offset if found is not None else None
-
-    def _need_group(self, what: str) -> None:
-        if self._config.group_id is None:
-            raise IllegalStateError(f"{what}() needs a group.", remedy="Set group_id.")
-
-    # ── position ──
-
-    async def position(self, partition: TopicPartition) -> int:
-        """The offset of the next record that will be handed out; looked up first if it is not known yet."""
-        client, tp = self._client, TopicPartition(*partition)
-        with client.call("position()"):
-            while True:
-                state = client.positions[tp]
-                if state.error is not None and state.fetch_at is None:
-                    raise copy.copy(state.error)
-                if state.fetch_at is not None:
-                    client.consumption.settle()
-                    return state.handed
-                await client.starts.known(state)
-                if tp not in client.positions:
-                    await self._meet_the_end()
-
-    def seek(self, partition: TopicPartition, offset: int | OffsetAndMetadata) -> None:
-        """Go on at `offset`, whatever was handed out. Passes a record that could not be delivered.
-
-        With the `leader_epoch` of an `OffsetAndMetadata` the leader is asked first whether its log still has what
-        stood before the offset (KIP-320); a plain offset is taken as it is.
-
-        Raises:
-            IllegalStateError: if the partition is not assigned.
-            ValueError: if `offset` is negative.
-        """
-        target = offset if isinstance(offset, OffsetAndMetadata) else OffsetAndMetadata(offset)
-        if target.offset < 0:
-            raise ValueError(f"offset must not be negative, got {target.offset}")
-        self._client.check()
-        self._client.consumption.seek(TopicPartition(*partition), target.offset, target.leader_epoch)
-        self._moved()
-
-    async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
-        """Go on at the start of these partitions' logs, or of all assigned ones."""
-        self._seek_by_time(partitions, EARLIEST)
-
-    async def seek_to_end(self, *partitions: TopicPartition) -> None:
-        """Go on behind the last record of these partitions, or of all assigned ones."""
-        self._seek_by_time(partitions, LATEST)
-
-    async def seek_to_committed(self, *partitions: TopicPartition) -> dict[TopicPartition, int | None]:
-        """Go on at the committed offsets; a partition without one stays where it is."""
-        client = self._client
-        wanted = [TopicPartition(*tp) for tp in partitions] or list(client.positions.partitions())
-        self._need_group("seek_to_committed")
-        with client.call("seek_to_committed()"):
-            found = await client.offsets.committed(wanted) if wanted else {}
-            for tp, value in found.items():
-                if value is not None:
-                    self.seek(tp, value)
-            return {tp: value.offset if value is not None else None for tp, value in found.items()}
-
-    def _seek_by_time(self, partitions: tuple[TopicPartition, ...], timestamp: int) -> None:
-        self._client.check()
-        for tp in [TopicPartition(*tp) for tp in partitions] or list(self._client.positions.partitions()):
-            self._client.consumption.seek_by_time(tp, timestamp)
-        self._moved()
-
-    def _moved(self) -> None:
-        self._client.assignment.asked()
-        self._client.fetch.replan()
-        self._tell_readers()
-
-    def _tell_readers(self) -> None:
-        self._client.hand_out.arrived()
-        if self._client.worker is not None:
-            self._client.worker.changed()
-
-    def pause(self, *partitions: TopicPartition) -> None:
-        """Hand out nothing of these partitions until `resume()`."""
-        self._client.check()
-        for tp in partitions:
-            self._client.consumption.pause(TopicPartition(*tp))
-
-    def resume(self, *partitions: TopicPartition) -> None:
-        """Hand out these partitions' records again, going on where they were paused."""
-        self._client.check()
-        for tp in partitions:
-            self._client.positions[TopicPartition(*tp)].paused = False
-        self._client.fetch.wake()
-        self._tell_readers()
-
-    def paused(self) -> frozenset[TopicPartition]:
-        """The partitions that are paused."""
-        return frozenset(state.tp for state in self._client.positions if state.paused)
-
-    # ── offsets of the log ──
-
-    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """The first offset of each partition's log."""
-        return await self._ends(partitions, EARLIEST)
-
-    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset behind the last record of each partition; with `isolation_level="read_committed"` that is the
-        last stable one, where the first open transaction begins."""
-        return await self._ends(partitions, LATEST)
-
-    async def offsets_for_times(
-        self, timestamps: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, OffsetAndTimestamp | None]:
-        """The first record not earlier than a time (ms since the epoch), `None` where there is none."""
-        wanted = {TopicPartition(*tp): timestamp for tp, timestamp in timestamps.items()}
-        if any(timestamp < 0 for timestamp in wanted.values()):
-            raise ValueError("timestamps must not be negative")
-        with self._client.call("offsets_for_times()"):
-            return await self._client.offsets.by_time(wanted)
-
-    async def _ends(self, partitions: Iterable[TopicPartition], timestamp: int) -> dict[TopicPartition, int]:
-        wanted = {TopicPartition(*tp): timestamp for tp in partitions}
-        with self._client.call("the lookup of offsets"):
-            found = await self._client.offsets.by_time(wanted)
-            return {tp: end.offset for tp, end in found.items() if end is not None}
-
-    def highwater(self, partition: TopicPartition) -> int | None:
-        """The offset behind the partition's last readable record, as of the last fetch: its high watermark, or with
-        `isolation_level="read_committed"` its last stable offset."""
-        return self._client.positions[TopicPartition(*partition)].high_watermark
-
-    def lag(self) -> dict[TopicPartition, int | None]:
-        """How far each assigned partition is behind `highwater()`, as of the last fetch; `None` before one."""
-        self._client.consumption.settle()
-        return {state.tp: state.lag for state in self._client.positions}
-
     # ── what to read ──
 
     def subscribe(
@@ -711,12 +493,3 @@ def _compiled(pattern: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
     except re.error as error:
         where = "" if error.pos is None else f" at position {error.pos}"
         raise ConfigError(f"The pattern {pattern!r} is no regular expression: {error.msg}{where}.") from error
-
-
-def _offset(value: Offset) -> OffsetAndMetadata:
-    if isinstance(value, int):
-        value = OffsetAndMetadata(value)
-    found = value if isinstance(value, OffsetAndMetadata) else OffsetAndMetadata(value[0], value[1])
-    if found.offset < 0:
-        raise ValueError(f"an offset must not be negative, got {found.offset}")
-    return found

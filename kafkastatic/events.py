@@ -20,7 +20,7 @@ class Joining(Value):
 
     Attributes:
         member_id: under which member id, empty for one that has none yet.
-        reason: why, as the coordinator is told (KIP-800).
+        reason: why; the coordinator of a classic group is told it too (KIP-800).
     """
 
     at: float
@@ -158,7 +158,8 @@ class Health(Value):
         reason: what that is judged by, in words that begin alike for each state.
         since: when that became so, in seconds since the epoch.
         error: what ended the consumer, if it has ended with an error. After `FencedInstanceIdError` a process that is
-            started again under the same instance id evicts the one that has it now: let a person look.
+            started again under the same instance id evicts, in a classic group, the one that has it now: let a person
+            look.
     """
 
     live: bool

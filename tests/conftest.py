@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tools.scenarios import PROTOCOLS, SCENARIOS, Shown, table, without_test
 
 pytest.register_assert_rewrite("tests.support")  # their assertions explain themselves too
+
+# How long an example takes tells of the machine. CI judges a change by the same examples as the last one.
+settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("KAFKASTATIC_REQUIRE_KAFKA") == "1",
+)
+settings.load_profile("tests")
 
 MARKED = ("machine", "peer", "real")
 KIP848 = range(31, 39)

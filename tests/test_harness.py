@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.scenes import eventually
-from tools.real_kafka import free_port
 from tools.scenarios import BROKERS
 
 TESTS = Path(__file__).resolve().parent
@@ -178,9 +178,21 @@ def test_a_failure_shows_what_the_brokers_of_the_test_logged(tmp_path: Path) -> 
 
 
 def test_no_port_is_given_twice() -> None:
-    """One that nobody listens on yet looks free: to the next broker of the same run too."""
-    ports = [free_port() for _ in range(500)]
-    assert len(set(ports)) == 500
+    """One that nobody listens on yet looks free: to the next broker of this run and of any other."""
+    program = (
+        "import sys, tools.real_kafka as k; print(*(k.free_port() for _ in range(300)), flush=True); sys.stdin.read()"
+    )
+    ports: list[str] = []
+    with contextlib.ExitStack() as running:
+        for _ in range(2):
+            command = [sys.executable, "-c", f"{program}; sys.stdin.read()"]
+            run = running.enter_context(
+                subprocess.Popen(command, cwd=TESTS.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            assert run.stdin and run.stdout
+            running.callback(run.stdin.close)
+            ports += run.stdout.readline().split()
+    assert len(set(ports)) == len(ports) == 600
 
 
 @pytest.mark.asyncio

@@ -32,8 +32,8 @@ def ensure(version: str) -> None:
         partial = target.with_suffix(".partial")
         partial.unlink(missing_ok=True)
         with RealKafka(version, jvm_options=(*JVM_OPTIONS, f"-XX:ArchiveClassesAtExit={partial}")) as kafka:
-            kafka.stop(timeout=120)  # it is written when the JVM ends
-        if partial.exists():
+            complete = kafka.stop(timeout=240)  # it is written when the JVM ends
+        if complete and partial.exists():
             partial.rename(target)
 
 

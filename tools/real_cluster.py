@@ -79,7 +79,7 @@ class RealCluster:
     ) -> None:
         self.close()
 
-    def start(self, timeout: float = 90.0) -> RealCluster:
+    def start(self, timeout: float = 240.0) -> RealCluster:
         """Start all brokers and wait until each answers for the group coordinator.
 
         :raises RealKafkaError: as `RealKafka.start`

@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kafkastatic import _cluster
+from kafkastatic._drivers import members
 from kafkastatic._drivers.assignment import AssignmentDriver
 from kafkastatic._drivers.call import Call
 from kafkastatic._drivers.commits import CommitDriver
@@ -34,10 +35,7 @@ from kafkastatic._fetch.consumption import Consumption
 from kafkastatic._fetch.plan import low_water
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
-from kafkastatic._group.assignors import resolve
-from kafkastatic._group.classic import ClassicMember
-from kafkastatic._group.settings import ConsumerSettings, Settings
-from kafkastatic._net.backoff import Backoff, delay
+from kafkastatic._net.backoff import Backoff
 from kafkastatic._net.pool import Pool
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._records import ConsumerRecord
@@ -100,7 +98,7 @@ class Client:
             self.metadata,
             self.coordinator,
             runtime,
-            member=self._member,
+            member=self._as_member,
             rejected=self._rejected,
             judged=self._judged,
         )
@@ -193,8 +191,12 @@ class Client:
             kept: the member id of the process before, where the group's protocol has such.
         """
         assert self.coordinator is not None
+        parts = (self.config, self.runtime, self.subscription)
+        server_side = self.config.server_side
         return MembershipDriver(
-            self._server_side_member(kept) if self.config.server_side else self._classic_member(),
+            members.server_side(*parts, kept, persistent=self._store is not None)
+            if server_side
+            else members.classic(*parts),
             self.coordinator,
             self.metadata,
             self.assignment,
@@ -202,50 +204,9 @@ class Client:
             self.log,
             failed=self.fail,
             store=self._store,
-            server_side=self.config.server_side,
+            server_side=server_side,
             saw=self.events.saw,
         )
-
-    def _classic_member(self) -> m.Member:
-        config = self.config
-        settings = Settings(
-            group=config.group_id or "",
-            assignors=resolve(config.partition_assignment_strategy),
-            instance_id=config.group_instance_id,
-            session_timeout=config.session_timeout_ms / 1000,
-            heartbeat_interval=config.heartbeat_interval,
-            rebalance_timeout=config.max_poll_interval_ms / 1000,
-            drain_timeout=config.drain_timeout,
-            request_timeout=config.request_timeout_ms / 1000,
-            release_timeout=config.instance_id_wait,
-            rack=config.client_rack,
-            backoff=self._backoff,
-        )
-        return ClassicMember(settings, self.subscription.names)
-
-    def _server_side_member(self, kept: str | None) -> m.Member:
-        from kafkastatic._group.kip848 import ConsumerMember  # those of classic groups do not need it
-
-        config = self.config
-        settings = ConsumerSettings(
-            group=config.group_id or "",
-            member_id=kept or self.runtime.new_id(),
-            instance_id=config.group_instance_id,
-            resumed=kept is not None,
-            persistent=self._store is not None,
-            assignor=config.group_remote_assignor,
-            rebalance_timeout=config.max_poll_interval_ms / 1000,
-            drain_timeout=config.drain_timeout,
-            request_timeout=config.request_timeout_ms / 1000,
-            wait_timeout=config.instance_id_wait,
-            rack=config.client_rack,
-            backoff=self._backoff,
-        )
-        return ConsumerMember(settings, self.subscription.names, self.subscription.server_pattern)
-
-    def _backoff(self, attempt: int) -> float:
-        config = self.config
-        return delay(attempt, config.retry_backoff_ms, config.retry_backoff_max_ms, self.runtime.random)
 
     def resume(self, store: StateStore, kept: str | None) -> None:
         """Before the start: keep the member id here, and go on under the one that was kept, if any was."""
@@ -260,7 +221,7 @@ class Client:
             return self.membership.membership
         return Membership(self.config.group_id or "")
 
-    def _member(self) -> Membership | None:
+    def _as_member(self) -> Membership | None:
         """Who asks for committed offsets: of consumer groups, members do so under their epoch (KIP-848)."""
         who = self.identity()
         return who if self.config.server_side and who.member_id and who.epoch > 0 else None
@@ -304,6 +265,17 @@ class Client:
     def failing(self) -> bool:
         """Whether the membership has ended with an error that `fatal` does not hold yet, but will soon."""
         return self.fatal is None and self.membership is not None and self.membership.failing
+
+    async def meet_the_end(self) -> None:
+        """When the membership is ending with an error, wait for it: it ends the call under way too."""
+        if self.membership is not None and not self.manual and not self.in_callback:
+            await self.membership.handled()
+            if self.failing:
+                await anyio.sleep_forever()
+
+    def need_group(self, what: str) -> None:
+        if self.config.group_id is None:
+            raise IllegalStateError(f"{what}() needs a group.", remedy="Set group_id.")
 
     @property
     def in_callback(self) -> bool:

@@ -101,7 +101,7 @@ class CommitDriver:
         claim = self._claim(offsets)
         self._refuse_former(offsets, claim)
         async with self._lock:
-            await self._commit(offsets, claim)
+            await self._commit(lambda: (offsets, claim))
 
     def _refuse_former(self, offsets: Offsets, claim: Claim) -> None:
         """A record of a topic that was deleted and created again is behind all that was read of the new one."""
@@ -120,15 +120,19 @@ class CommitDriver:
         """Commit without the application's doing: a refusal is an event, the records are delivered again.
 
         Args:
-            choose: the offsets, asked for when it is this commit's turn, so that it undoes none before it.
+            choose: the offsets, asked for when it is this commit's turn, so that it undoes none before it, and anew
+                for each try: what a seek has gone back behind since, or what is owned no more, is not tried again.
         """
         if self._coordinator is None:
             return
-        async with self._lock:
+
+        def chosen() -> tuple[Offsets, Claim] | None:
             offsets = self._consumption.positions.with_epochs(choose())
+            return (offsets, self._claim(offsets)) if offsets else None
+
+        async with self._lock:
             try:
-                if offsets:
-                    await self._commit(offsets, self._claim(offsets))
+                await self._commit(chosen)
             except KafkaError as error:
                 self._log.warning("auto_commit_failed", when=when, error=str(error))
 
@@ -137,7 +141,7 @@ class CommitDriver:
         nobody = Claim(self._identity(), {}, {})
         async with self._lock:
             try:
-                await self._commit(offsets, nobody)
+                await self._commit(lambda: (offsets, nobody))
             except KafkaError as error:
                 self._log.warning("auto_commit_failed", when="on_assign", error=str(error))
 
@@ -179,13 +183,14 @@ class CommitDriver:
             )
         return claim._replace(who=who)
 
-    async def _commit(self, offsets: Offsets, claim: Claim) -> None:
+    async def _commit(self, meant: Callable[[], tuple[Offsets, Claim] | None]) -> None:
+        """Try until it is done, or refused; `meant` is asked before each try, and may find nothing left to do."""
         config = self._config
         assert self._coordinator is not None
         backoff = Backoff(config.retry_backoff_ms, config.retry_backoff_max_ms, self._runtime.random)
         renewed = False
-        while True:
-            claim = self._check(offsets, claim)
+        while (now := meant()) is not None:
+            offsets, claim = now[0], self._check(*now)
             moving = self._moving()
             outcome = await self._try(offsets, claim)
             self._note(offsets, outcome, claim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
+from typing import Any
 
 import anyio
 
@@ -87,11 +88,19 @@ class Coordinator:
             self._broker = None
             self.forgotten()
 
-    async def request(self, request: Request[R], role: Role, *, timeout: float, cap: int | None = None) -> R:
+    async def request(
+        self,
+        request: Request[R],
+        role: Role,
+        *,
+        timeout: float,
+        cap: int | None = None,
+        ahead: Request[Any] | None = None,
+    ) -> R:
         """Send a request to the coordinator. Raises as `Pool.request`; where a retry may help it is looked up again."""
         broker = await self._locate()
         with self._forgotten_upon_failure(broker):
-            return await self._pool.request(broker.node_id, request, role, timeout=timeout, cap=cap)
+            return await self._pool.request(broker.node_id, request, role, timeout=timeout, cap=cap, ahead=ahead)
 
     @contextlib.contextmanager
     def _forgotten_upon_failure(self, asked: Broker) -> Generator[None]:

@@ -220,7 +220,9 @@ class MembershipDriver:
                 self._joining = scope
             try:
                 role = Role.JOIN if joins else Role.QUICK
-                answer = await self._coordinator.request(action.request, role, timeout=action.timeout)
+                answer = await self._coordinator.request(
+                    action.request, role, timeout=action.timeout, ahead=action.ahead
+                )
             except KafkaError as error:
                 self.feed(m.RequestFailed(action.key, error))
             else:

@@ -108,7 +108,7 @@ class Journal:
         elif self._waiting:
             self._tell(True, False, f"waiting for the instance id: {self._waiting}", at)
         elif self._settled and self._doubt:
-            self._tell(True, self._doubt != _SESSION, f"unconfirmed: {self._doubt}", at)
+            self._tell(True, self._doubt == _COORDINATOR, f"unconfirmed: {self._doubt}", at)
         elif self._settled:
             self._tell(True, True, "in the group", at)
         elif self._round is not None and self._round.orderly:
@@ -218,7 +218,7 @@ class Journal:
             case "coordinator_lost":
                 self._doubt = self._doubt or _COORDINATOR
             case "session_timeout_passed":
-                self._doubt = _SESSION
+                self._doubt = _INTERVALS if fields.get("inferred") else _SESSION
             case "waiting_for_release":
                 self._waiting = fields["error"]
                 return [e.Waiting(at, fields["error"], at, at + fields["timeout_s"])]
@@ -234,6 +234,7 @@ class Journal:
 _LOOKING = "looking for the coordinator"
 _COORDINATOR = "the coordinator was lost"
 _SESSION = "no word of the coordinator for session_timeout_ms"
+_INTERVALS = "no word of the coordinator for three heartbeat intervals"  # the broker knows how long a session is
 """What puts a membership in doubt."""
 
 _CERTAIN = frozenset({"joining", "joined", "assigned", "revoking", "lost", "stepped_out", "membership_confirmed"})

@@ -105,7 +105,7 @@ class RealKafka:
     ) -> None:
         self.close()
 
-    def start(self, timeout: float = 60.0) -> Self:
+    def start(self, timeout: float = 180.0) -> Self:
         """Start the broker and wait until its group coordinator answers; formats the storage at the first start.
 
         :raises RealKafkaError: if Kafka cannot run here, ends early or is not ready in time
@@ -137,8 +137,12 @@ class RealKafka:
             )
         self._guard = _start_guard(self._process.pid, self.directory)
 
-    def stop(self, timeout: float = 20.0) -> None:
-        """End the broker with SIGTERM, and with SIGKILL if it has not ended within `timeout` seconds."""
+    def stop(self, timeout: float = 20.0) -> bool:
+        """End the broker with SIGTERM, and with SIGKILL if it has not ended within `timeout` seconds.
+
+        :returns: whether it has ended by itself
+        """
+        in_time = True
         if self._process is not None and self.running:
             self._signal(signal.SIGCONT)
             self._process.terminate()
@@ -146,7 +150,9 @@ class RealKafka:
                 self._process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                in_time = False
         self._reap()
+        return in_time
 
     def kill(self) -> None:
         """End the broker with SIGKILL: a crash."""
@@ -154,7 +160,7 @@ class RealKafka:
             self._process.kill()
         self._reap()
 
-    def restart(self, timeout: float = 60.0) -> None:
+    def restart(self, timeout: float = 180.0) -> None:
         """Stop and start on the same ports with the same data.
 
         :raises RealKafkaError: as `start`
@@ -281,10 +287,12 @@ def _first_ephemeral_port() -> int:
 
 
 _given_ports: set[int] = set()
+_port_locks: list[int] = []
+"""The descriptor of the file whose bytes stand for ports; closing it would give up all of them."""
 
 
 def free_port() -> int:
-    """A free loopback port below the ephemeral range, which this process was not given before.
+    """A free loopback port below the ephemeral range, which no process was given that still runs.
 
     While a broker is down its port must stay free for its return: an ephemeral port could be taken by any outgoing
     connection, and a client that reconnects to it can even connect to itself. A port that was given out looks free
@@ -293,13 +301,27 @@ def free_port() -> int:
     top = max(_first_ephemeral_port(), 22_000)
     for _ in range(200):
         port = random.randrange(top - 10_000, top)
-        if port in _given_ports:
+        if port in _given_ports or not _lock_port(port):
             continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             _given_ports.add(port)
             return port
     raise RealKafkaError(f"no free port below {top}")
+
+
+def _lock_port(port: int) -> bool:
+    """Whether no other process of this user has it; it is this one's until the process ends."""
+    import fcntl  # POSIX only
+
+    if not _port_locks:
+        path = Path(tempfile.gettempdir()) / f"kafkastatic-ports-{os.getuid()}"
+        _port_locks.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    try:
+        fcntl.lockf(_port_locks[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def new_cluster_id() -> str:

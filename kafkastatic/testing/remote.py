@@ -40,11 +40,16 @@ _BY_NAME = 12  # the last version of Produce and Fetch that names topics
 _EARLIEST, _LATEST = -2, -1
 
 
+_OF_THE_RELEASE = frozenset({"behaves_as", "group_coordinator_rebalance_protocols", "group_consumer_assignors"})
+"""Settings of the embedded broker that a real one has right by itself."""
+
+
 @contextlib.contextmanager
 def started(version: str) -> Generator[str]:
     """A real broker with the settings of the embedded one; its address."""
     defaults = attrs.asdict(BrokerSettings(default_replication_factor=1))
-    settings = {name.replace("_", "."): value for name, value in defaults.items() if name != "behaves_as"}
+    settings = {name.replace("_", "."): value for name, value in defaults.items() if name not in _OF_THE_RELEASE}
+    settings["group.consumer.min.heartbeat.interval.ms"] = defaults["group_consumer_heartbeat_interval_ms"]
     try:
         kafka = RealKafka(version, settings)
         with kafka:

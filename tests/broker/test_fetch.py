@@ -170,7 +170,7 @@ async def test_a_follower_answers_consumers_who_may_ask_it() -> None:
 
 async def soon(task: asyncio.Task[Any]) -> Any:
     """The answer of a fetch that need not wait for time to pass."""
-    return await asyncio.wait_for(task, 5)
+    return await asyncio.wait_for(task, 20)
 
 
 @pytest.mark.asyncio
@@ -230,7 +230,7 @@ async def test_a_fetch_that_wants_nothing_or_will_not_wait_does_not() -> None:
     topic = desk.topic("orders")
 
     for fields in ({"min_bytes": 0}, {"max_wait_ms": 0}, {"max_wait_ms": -5}):
-        answer = await asyncio.wait_for(desk.fetch((topic, {0: 0}), **{"max_wait_ms": 60_000} | fields), 5)
+        answer = await asyncio.wait_for(desk.fetch((topic, {0: 0}), **{"max_wait_ms": 60_000} | fields), 20)
         assert answers(answer) == [(0, 0, 0, 0)]
 
 
@@ -421,6 +421,6 @@ async def test_a_partition_may_be_refused_on_purpose() -> None:
     opened = await desk.fetch((topic, {0: 0, 1: 1}), session_epoch=0)
 
     desk.fault = Rule("Fetch", topic="orders", partition=0, error=9)
-    refused = await asyncio.wait_for(desk.fetch(session_id=opened.session_id, session_epoch=1, max_wait_ms=60_000), 5)
+    refused = await asyncio.wait_for(desk.fetch(session_id=opened.session_id, session_epoch=1, max_wait_ms=60_000), 20)
 
     assert answers(refused) == [(0, 9, -1, 0)]

@@ -63,9 +63,9 @@ async def test_a_parked_join_is_answered_from_another_connection(broker: Broker)
         await eventually(lambda: members(broker) == 2)
 
         successor = asyncio.create_task(RawMember(peer, "g", ["orders"], "b").join())
-        assert (await asyncio.wait_for(parked, 5)).error_code == 82
+        assert (await asyncio.wait_for(parked, 20)).error_code == 82
         assert (await a.join()).generation_id == 2
-        assert (await asyncio.wait_for(successor, 5)).error_code == 0
+        assert (await asyncio.wait_for(successor, 20)).error_code == 0
 
 
 def test_a_member_that_disconnects_is_expelled_when_its_session_ends() -> None:
@@ -142,7 +142,7 @@ async def test_a_group_moves_with_its_coordinator() -> None:
 
             broker.move_coordinator("g", to=second)
 
-            assert (await asyncio.wait_for(parked, 5)).error_code == 16
+            assert (await asyncio.wait_for(parked, 20)).error_code == 16
             assert await member.heartbeat() == 16
             member.peer = there
             assert await member.heartbeat() == 0

@@ -55,7 +55,7 @@ async def test_a_batch_without_acks_is_not_answered_and_a_refused_one_ends_the_c
     """There is no other way to tell."""
     async with Broker({"orders": 1}) as broker, RawPeer.connect(broker.bootstrap) as peer:
         unanswered = asyncio.create_task(produce(await peer.connection(), values(b"a"), acks=0))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await fetch(await peer.connection(), 0, max_wait=5000)
         assert not unanswered.done()
         unanswered.cancel()
@@ -75,12 +75,12 @@ async def test_a_waiting_fetch_is_woken_by_the_handle() -> None:
         waiting = asyncio.create_task(fetch(connection, 0, max_wait=60_000))
         await peer.partitions("orders")  # so that the fetch, which was sent before, is there
         broker.append("orders", 0, b"a", b"b", key=b"k", timestamp=7, codec="lz4")
-        (partition,) = (await asyncio.wait_for(waiting, 5)).responses[0].partitions
+        (partition,) = (await asyncio.wait_for(waiting, 20)).responses[0].partitions
 
         waiting = asyncio.create_task(fetch(connection, 2, leader_epoch=0, max_wait=60_000))
         await peer.partitions("orders")
         broker.move_leader("orders", 0, to=2)
-        moved = await asyncio.wait_for(waiting, 5)
+        moved = await asyncio.wait_for(waiting, 20)
 
         assert seen([partition.records]) == [(0, 7, b"k", b"a"), (1, 7, b"k", b"b")]
         assert codes(moved) == [74]

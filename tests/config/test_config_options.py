@@ -187,12 +187,13 @@ def test_numbers_have_their_range(name: str) -> None:
                 (
                     "session_timeout_ms",
                     (45_000, 1),
-                    "Set group.consumer.session.timeout.ms on the broker, or on the group, instead.",
+                    "Set group.consumer.session.timeout.ms on the broker, or consumer.session.timeout.ms on the group.",
                 ),
                 (
                     "heartbeat_interval_ms",
                     (3_000, 1, 50_000),
-                    "Set group.consumer.heartbeat.interval.ms on the broker, or on the group, instead.",
+                    "Set group.consumer.heartbeat.interval.ms on the broker,"
+                    " or consumer.heartbeat.interval.ms on the group.",
                 ),
                 (
                     "partition_assignment_strategy",

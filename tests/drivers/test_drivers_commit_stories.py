@@ -37,6 +37,7 @@ class Spell:
 
     Attributes:
         position: behind the last record that the application was handed, or where it sought.
+        consumed: up to where all is consumed, since the last seek.
         allowed: what an auto-commit may have said so far: every offset up to which all was consumed.
         handed: what an explicit one may have said: every position so far.
     """
@@ -44,12 +45,13 @@ class Spell:
     who: Who
     owned: frozenset[TopicPartition]
     position: dict[TopicPartition, int] = attrs.field(factory=dict)
+    consumed: dict[TopicPartition, int] = attrs.field(factory=dict)
     allowed: dict[TopicPartition, set[int]] = attrs.field(factory=dict)
     handed: dict[TopicPartition, set[int]] = attrs.field(factory=dict)
 
     def stand(self, tp: TopicPartition, offset: int) -> None:
         """It goes on here, whatever came before."""
-        self.position[tp] = offset
+        self.position[tp] = self.consumed[tp] = offset
         self.allowed.setdefault(tp, set()).add(offset)
         self.handed.setdefault(tp, set()).add(offset)
 
@@ -83,6 +85,7 @@ class Model(RebalanceListener):
         for spell in self.spells[-1:]:
             for tp, offset in spell.position.items():
                 spell.allowed[tp].add(offset)
+                spell.consumed[tp] = offset
 
     def sought(self, tp: TopicPartition, offset: int) -> None:
         self.spells[-1].stand(tp, offset)
@@ -109,9 +112,9 @@ class Model(RebalanceListener):
     def accepted(self, who: Who, tp: TopicPartition, offset: int) -> None:
         """The broker has taken it. An explicit one counts when it returns: who cancels it does not know.
 
-        One that is ahead of the position was sent before a seek back, which may be committed.
+        One that is ahead of what is consumed was on its way before a seek back, which may be committed.
         """
-        if not self.asked_for(who, tp, offset) and offset <= self.spells[-1].position.get(tp, offset):
+        if not self.asked_for(who, tp, offset) and offset <= self.spells[-1].consumed.get(tp, offset):
             self.floor[tp] = offset
 
     def asked_for(self, who: Who, tp: TopicPartition, offset: int) -> bool:
@@ -346,3 +349,40 @@ async def told(story: list[tuple[int, int]], end: int) -> None:
 def test_no_commit_runs_ahead_of_what_is_consumed(story: list[tuple[int, int]], end: int) -> None:
     """Consumed, owned, under the identity that consumed it, and never back but by a seek or a commit of its own."""
     asyncio.run(told(story, end))
+
+
+@pytest.mark.asyncio
+async def test_an_automatic_commit_is_not_tried_again_ahead_of_a_seek_back() -> None:
+    """What was consumed before the seek may be on its way; the next try says what is consumed by then."""
+    tp = PARTITIONS[0]
+    async with ScriptedBroker() as broker:
+        broker.append(*tp, b"0", b"1", b"2", b"3")
+        async with consumer_of(broker, enable_auto_commit=True, auto_commit_interval_ms=3) as consumer:
+            await consumer.assigned()
+            await consumer.getone()
+            await broker.until(lambda: broker.committed)  # the start, before which nothing is consumed
+            hold, before = broker.hold("OffsetCommit"), len(broker.of("OffsetCommit"))
+            consumer.seek(tp, 4)
+            assert committed_by(await broker.received("OffsetCommit", before + 1)) == {tp: 4}
+            consumer.seek(tp, 1)
+            hold.release(14)
+            assert committed_by(await broker.received("OffsetCommit", before + 2)) == {tp: 1}
+
+
+def test_a_commit_from_before_a_seek_back_is_no_step_back_when_it_arrives() -> None:
+    """The order that was once taken for one: 4 is sent, the seek goes to 1, 3 is in hand, 4 is accepted, 3 is sent."""
+    tp, model = PARTITIONS[0], Model()
+    who: Who = ("billing-0-1", 1)
+    spell = Spell(who, frozenset({tp}))
+    model.spells.append(spell)
+    model.starts(tp, 4)
+    model.sought(tp, 1)
+    for offset in (1, 2, 3):
+        model.asked()
+        model.delivered(tp, offset)
+    model.accepted(who, tp, 4)
+    model.check(who, tp, 3)
+    model.asked()
+    model.accepted(who, tp, 4)
+    with pytest.raises(AssertionError, match="back behind 4"):
+        model.check(who, tp, 3)

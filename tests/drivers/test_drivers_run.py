@@ -703,7 +703,7 @@ async def test_a_handler_that_takes_longer_than_allowed_ends_it_with_the_record_
             with pytest.raises(MaxPollExceededError) as caught:
                 await asyncio.wait_for(task, PATIENCE)
             assert (caught.value.last, caught.value.interval_ms) == (("orders", 0, 1), 200)
-            assert 0 < caught.value.excess_ms < 3000
+            assert caught.value.excess_ms > 0
             assert desk.cancelled == [(0, 1)]
             desk.let_go(0, 1)
             again = asyncio.create_task(consumer.run(desk))

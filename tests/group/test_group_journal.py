@@ -637,6 +637,6 @@ def test_a_good_answer_is_proof() -> None:
     assert ours.health == (True, True, "in the group", 6.1)
 
     ours.sees(TimerFired(), 60.0)
-    assert ours.health[1] is False
+    assert ours.health == (True, False, "unconfirmed: no word of the coordinator for three heartbeat intervals", 60.0)
     ours.hears(kip848.well(), 60.1)
     assert ours.health == (True, True, "in the group", 60.1)

@@ -242,7 +242,7 @@ async def test_a_revoke_waits_for_the_record_in_hand(kafka, filled, group_id) ->
         other = RawMember(peer, group, [name], instance_id="0")
         began = loop.time()
         assert await asyncio.wait_for(other.settle(), SOON) == {(name, 0)}
-        assert 0.6 < loop.time() - began < 3
+        assert loop.time() - began > 0.6
         assert await committed(kafka.bootstrap, group, (name, 0)) == [2]
         with pytest.raises(CommitFailedError):
             await ours.commit({TopicPartition(name, 0): 3})

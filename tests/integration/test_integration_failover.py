@@ -255,7 +255,7 @@ async def a_consumer_starts(dead: RealKafka, alive: RealKafka, topic: str) -> No
     """It is served by the brokers that are left, whichever server it tries first."""
     for servers in (f"{dead.bootstrap},{alive.bootstrap}", f"{alive.bootstrap},{dead.bootstrap}"):
         async with running(servers, topic, group_id=None) as another:
-            assert (await asyncio.wait_for(another.getone(), 5)).value == b"0"
+            assert (await asyncio.wait_for(another.getone(), 20)).value == b"0"
 
 
 @pytest.mark.real_only("brokers that freeze")

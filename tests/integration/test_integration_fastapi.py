@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.raw_peer import RawMember, RawPeer
-from tests.support.scenes import eventually, write
+from tests.support.scenes import eventually, in_group, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOON = 60
@@ -99,6 +99,7 @@ async def test_readiness_comes_with_the_assignment_and_a_shutdown_commits(kafka,
         assert await other.settle() == {(name, 0), (name, 1)}
         async with serving(kafka.bootstrap, name, group) as service:
             assert await service.get("/healthz") == (200, {"status": "alive"})
+            await in_group(peer, group, "PreparingRebalance", members=2)
             assert await service.get("/readyz") == (503, {"status": "joining the group: first join", "handled": 0})
             ((_, theirs),) = await other.settle()  # joins again, which is what the group waits for
 

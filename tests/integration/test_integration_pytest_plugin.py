@@ -97,7 +97,7 @@ def test_tests_run_on_a_cluster_that_is_there(kafka, inner: pytest.Pytester) -> 
     cluster.create_topic("taken")
     before = cluster.topics(), sorted(cluster.groups())
     inner.makepyfile(PROLOGUE + TESTS.replace("groups() == []", f"groups() == {cluster.groups()}"))
-    result = inner.runpytest_subprocess(f"--kafka={kafka.bootstrap}", timeout=120)
+    result = inner.runpytest_subprocess(f"--kafka={kafka.bootstrap}", timeout=400)
     result.assert_outcomes(passed=4, skipped=5, errors=1)
     result.stdout.fnmatch_lines_random(
         [
@@ -120,7 +120,7 @@ def test_the_examples_run_on_a_kafka_that_is_started(inner: pytest.Pytester) -> 
         assert os.environ.get("KAFKASTATIC_REQUIRE_KAFKA") != "1", reason
         pytest.skip(reason)
     write_examples(inner.path)
-    result = inner.runpytest_subprocess("--kafka", timeout=120)
+    result = inner.runpytest_subprocess("--kafka", timeout=400)
     result.assert_outcomes(passed=3, skipped=3, errors=1)
     result.stdout.fnmatch_lines(
         [

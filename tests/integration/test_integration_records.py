@@ -240,9 +240,9 @@ async def test_records_are_read_as_they_are_written(kafka, topic) -> None:
             pending = asyncio.create_task(ours.getone())
             began = loop.time()
             await peer.produce(name, 0, [b"%d" % number])
-            assert (await asyncio.wait_for(pending, 5)).value == b"%d" % number
+            assert (await asyncio.wait_for(pending, 20)).value == b"%d" % number
             times.append(loop.time() - began)
-        assert sorted(times)[10] < 0.5
+        assert sorted(times)[10] < 2.5
 
 
 async def produce(peer: RawPeer, name: str) -> bool:

@@ -114,7 +114,7 @@ async def test_a_restart_into_a_full_group_may_wait_for_its_ghost(kafka, topic, 
     name, options = await topic(partitions=size), {"group_id": group, "group_instance_id": "a"}
     async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
         await write(peer, name, 0, [b"0"])
-        ghost, *others = await full_group(peer, group, name, size, session_timeout_ms=1000)
+        ghost, *others = await full_group(peer, group, name, size, session_timeout_ms=2000)
         async with ghost.beating(0.1) as codes:
             with pytest.raises(GroupMaxSizeReachedError, match="instance_id_wait_ms"):
                 async with consumer(proxy.bootstrap, name, **options) as ours:
@@ -156,7 +156,7 @@ async def test_a_restart_with_another_assignor_may_wait_for_its_ghost(kafka, top
     options = {"group_id": group, "group_instance_id": "a"}
     async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
         old = [("sticky", subscription([name]))]
-        ghost = RawMember(peer, group, [name], instance_id="a", protocols=old, session_timeout_ms=1000)
+        ghost = RawMember(peer, group, [name], instance_id="a", protocols=old, session_timeout_ms=2000)
         await ghost.settle()
         async with ghost.beating(0.1) as codes:
             with pytest.raises(InconsistentGroupProtocolError, match="names both the old and the new assignor"):
@@ -229,7 +229,7 @@ async def test_a_handler_that_blocks_through_a_rebalance(kafka, topic, group_id)
     """Its commit is refused with 22, on_lost is called once, and it rejoins with the member id that it had."""
     name, group, heard = await topic(partitions=2), group_id(), Recorder()
     async with recorded(kafka) as proxy, RawPeer.connect(kafka.bootstrap) as peer:
-        leader = RawMember(peer, group, [name], instance_id="b", rebalance_timeout_ms=2000)
+        leader = RawMember(peer, group, [name], instance_id="b", rebalance_timeout_ms=5000)
         await leader.settle()
         await write(peer, name, 0, [b"1", b"2"])
         await write(peer, name, 1, [b"1", b"2"])
@@ -239,8 +239,9 @@ async def test_a_handler_that_blocks_through_a_rebalance(kafka, topic, group_id)
             listener=heard,
             group_id=group,
             group_instance_id="a",
-            max_poll_interval_ms=2000,
-            heartbeat_interval_ms=8000,
+            max_poll_interval_ms=5000,
+            session_timeout_ms=30_000,
+            heartbeat_interval_ms=25_000,
             enable_auto_commit=False,
         ) as ours:
             await in_group(peer, group, "PreparingRebalance", members=2)
@@ -251,9 +252,9 @@ async def test_a_handler_that_blocks_through_a_rebalance(kafka, topic, group_id)
             rejoining = asyncio.create_task(leader.join())
             await in_group(peer, group, "PreparingRebalance", members=2)
             # Nobody tells the member of it, whose application asks again well within its poll interval.
-            await asyncio.sleep(max(began + 1.3 - time.monotonic(), 0))
+            await asyncio.sleep(max(began + 3.0 - time.monotonic(), 0))
             record = await ours.getone()
-            time.sleep(1.2)  # the handler: nothing on this loop runs until the group has gone on
+            time.sleep(2.5)  # the handler: nothing on this loop runs until the group has gone on
             with pytest.raises(CommitFailedError) as caught:
                 await ours.commit()
             assert isinstance(caught.value.__cause__, IllegalGenerationError)

@@ -62,7 +62,7 @@ async def test_a_parked_join_does_not_hold_back_other_requests(kafka, topic, gro
         await rebalances(member)
         assert not parked.done()
         async with member.beating(follow=True) as codes:
-            assert (await asyncio.wait_for(parked, 5)).error_code == 0
+            assert (await asyncio.wait_for(parked, 20)).error_code == 0
         assert codes[0] == 27
 
 
@@ -103,7 +103,7 @@ async def test_the_proxy_holds_drops_cuts_and_rewrites(kafka, group_id) -> None:
     async with RecordingProxy.before(kafka) as proxy, RawPeer.connect(proxy.bootstrap) as peer:
         hold = proxy.hold("DescribeGroups")
         describing = asyncio.create_task(peer.describe(group))
-        await asyncio.wait_for(hold.reached.wait(), 5)
+        await asyncio.wait_for(hold.reached.wait(), 20)
         assert not describing.done()
         hold.release()
         assert (await describing).group_state in ("Dead", "")

@@ -33,7 +33,7 @@ from tests.support.scripted_broker import NODE, ScriptedBroker
 
 HEARTBEAT = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 METADATA = MetadataRequest(topics=[])
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Watched(Runtime):

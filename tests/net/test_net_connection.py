@@ -14,7 +14,7 @@ from kafkastatic.errors import BrokerUnreachableError, KafkaTimeoutError, Protoc
 from tests.support.virtual_loop import run_virtually
 
 VERSION = 4
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Wire(asyncio.Transport):

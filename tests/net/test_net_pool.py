@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -28,10 +27,11 @@ from kafkastatic.errors import BrokerUnreachableError, KafkaTimeoutError, Protoc
 from kafkastatic.types import Broker
 from tests.support.scripted_broker import NODE, Call, ScriptedBroker
 from tests.support.virtual_loop import run_virtually
+from tools.real_kafka import free_port
 
 HEARTBEAT = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 METADATA = MetadataRequest(topics=[])
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 @asynccontextmanager
@@ -50,13 +50,6 @@ async def connected(broker: ScriptedBroker, **options: Any) -> AsyncGenerator[Po
     async with pool_of(broker.address, **options) as pool:
         pool.update([Broker(NODE, broker.host, broker.port)], advertised_by=broker.address)
         yield pool
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Ordered(Runtime):

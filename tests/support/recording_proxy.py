@@ -128,7 +128,7 @@ class RecordingProxy:
         """Forget the requests so far; the list itself stays the same object."""
         self.requests.clear()
 
-    async def wait_for(self, name: str, count: int = 1, *, answered: bool = False, timeout: float = 10.0) -> Request:
+    async def wait_for(self, name: str, count: int = 1, *, answered: bool = False, timeout: float = 30.0) -> Request:
         """The count-th request of an API since the last `clear`, as soon as it (or its response) has passed."""
         async with asyncio.timeout(timeout):
             while True:

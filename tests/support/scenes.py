@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,9 @@ from aiokafka import TopicPartition as ForeignTopicPartition
 from kio.serial import entity_reader
 
 from kafkastatic import Consumer, RebalanceListener, TopicPartition
+from kafkastatic._protocol.messages.describe_groups import DescribeGroupsRequest
 from kafkastatic.identity import IdentityRegistry
+from kafkastatic.testing.wire import exchange
 from tests.support.raw_peer import RawError, RawMember, RawPeer
 from tests.support.recording_proxy import RecordingProxy, Request
 from tools.real_kafka import RealKafka
@@ -23,7 +26,7 @@ HEARTBEAT = 0.2
 """Seconds between the heartbeats of the consumers under test."""
 
 
-async def eventually(probe: Callable[[], Any], timeout: float = 10.0, every: float = 0.02) -> Any:
+async def eventually(probe: Callable[[], Any], timeout: float = 30.0, every: float = 0.02) -> Any:
     """The first true result of `probe`, sync or async; for what only polling can tell: the state of a broker.
 
     An assertion of the probe that fails is tried again, and shown when the time has run out.
@@ -150,6 +153,15 @@ async def in_group(peer: RawPeer, group: str, state: str, members: int | None = 
         return found
 
     return await eventually(described)
+
+
+def stall_until_empty(kafka: Any, group: str, timeout: float = 30.0) -> None:
+    """Nothing on this event loop runs until the sessions of all members have expired."""
+    host, port = kafka.bootstrap.rsplit(":", 1)
+    deadline = time.monotonic() + timeout
+    while exchange((host, int(port)), DescribeGroupsRequest(groups=[group]), 5).groups[0].group_state != "Empty":
+        assert time.monotonic() < deadline, f"{group} is not empty within {timeout:g} s"
+        time.sleep(0.05)
 
 
 async def full_group(peer: RawPeer, group: str, topic: str, size: int, session_timeout_ms: int) -> list[RawMember]:

@@ -29,7 +29,7 @@ from kafkastatic._protocol.messages import REQUESTS
 from kafkastatic._protocol.primitives import Request, Response
 from kafkastatic._records.encoder import encode_batch
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds after which a test that waits for something has failed."""
 
 NODE = 1
@@ -94,6 +94,11 @@ class _Peer(asyncio.Protocol):
         self._task.cancel()
         del self._broker.peers[self.number]
         self._broker.happened()
+
+    @property
+    def behind(self) -> int:
+        """How many requests have come in behind the one that is being served."""
+        return self._frames.qsize()
 
     async def _serve(self) -> None:
         while True:

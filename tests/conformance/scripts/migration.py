@@ -121,8 +121,7 @@ async def classic_group_that_rebalances_meets_a_consumer(s: Session) -> None:
     a, b = (classic(s, name, topic, name) for name in "ab")
     await group_of(s, a)
     parked = await b.join().parked()
-    # A topic of its own: who gets what of a common one, random member ids decide.
-    new = ConsumerMember(s, "c", topics=[await s.topic("other", partitions=1)])
+    new = ConsumerMember(s, "c", topics=[topic])
     await new.join()
     await parked
     await a.heartbeat()

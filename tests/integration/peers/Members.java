@@ -29,6 +29,7 @@ public class Members {
 
     public static void main(String[] arguments) throws Exception {
         Map<String, KafkaConsumer<byte[], byte[]>> consumers = new HashMap<>();
+        OUT.println("ready");
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = commands.readLine(); line != null; line = commands.readLine()) {
             String[] words = line.split(" ");
