@@ -15,7 +15,7 @@ import pytest
 from kafkastatic import Consumer
 from kafkastatic._runtime import Runtime
 from tests.drivers.world import AT_ONCE, TP, consumer_of, nothing_left
-from tests.support.scripted_broker import Call, ScriptedBroker
+from tests.support.scripted_broker import PATIENCE, Call, ScriptedBroker
 
 LATEST = -1
 NOW = 1_700_000_000.25
@@ -156,7 +156,7 @@ async def test_old_log_segments_are_read_to_their_end() -> None:
         broker.append_bytes("orders", 0, b64decode(vector["data"]), end)
         broker.committed[TP] = 500
         async with consumer_of(broker) as consumer:
-            async with asyncio.timeout(AT_ONCE):
+            async with asyncio.timeout(PATIENCE):
                 found = [await consumer.getone() for _ in expected]
                 assert [(r.offset, r.timestamp, r.timestamp_type, r.key, r.value) for r in found] == expected
                 await consumer.commit()
