@@ -1,7 +1,8 @@
 """A group member in raw bytes: the floor that a client's rebalance is measured against.
 
-It sends what the group protocol cannot do without, in the oldest versions that carry an instance id, over one socket
-in one task: no ApiVersions, no Metadata, no second connection, no checks that a client owes its user.
+It sends what the group protocol cannot do without, over one socket in one task: no ApiVersions, no Metadata, no second
+connection, no checks that a client owes its user. Of the classic protocol the oldest versions that carry an instance
+id, of KIP-848 the first one with member ids that the client makes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import uuid
 from collections.abc import Sequence
 
 FIND_COORDINATOR = (10, 1)
@@ -16,6 +18,10 @@ JOIN_GROUP = (11, 5)
 HEARTBEAT = (12, 3)
 LEAVE_GROUP = (13, 3)
 SYNC_GROUP = (14, 3)
+CONSUMER_GROUP_HEARTBEAT = (68, 1)
+
+LEAVE, PAUSE = -1, -2
+"""The member epochs of one who leaves, and of a static member who means to come back."""
 
 REBALANCE_IN_PROGRESS = 27
 MEMBER_ID_REQUIRED = 79
@@ -40,12 +46,21 @@ class Reader:
         return int(value)
 
     def data(self, length_kind: str) -> bytes:
-        size = max(self.number(length_kind), 0)  # -1 is null
-        self._at += size
-        return self._data[self._at - size : self._at]
+        return self.take(max(self.number(length_kind), 0))  # -1 is null
 
     def text(self) -> str:
         return self.data("h").decode()
+
+    def short(self) -> int:
+        """The number before a compact field or array, one less than it says; of fields below 127 bytes."""
+        return self.number("B") - 1
+
+    def take(self, size: int) -> bytes:
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def skip(self, size: int) -> None:
+        self._at += max(size, 0)
 
 
 class Wire:
@@ -61,13 +76,15 @@ class Wire:
         await asyncio.get_running_loop().sock_connect(self._socket, (host, port))
         self.address = (host, port)
 
-    async def ask(self, api: Api, body: bytes) -> Reader:
+    async def ask(self, api: Api, body: bytes, *, flexible: bool = False) -> Reader:
         loop = asyncio.get_running_loop()
-        request = struct.pack(">hhi", *api, 1) + text("raw") + body
+        request = struct.pack(">hhi", *api, 1) + text("raw") + (NO_TAGS if flexible else b"") + body
         await loop.sock_sendall(self._socket, struct.pack(">i", len(request)) + request)
         (size,) = struct.unpack(">i", await self._receive(4))
         reader = Reader(await self._receive(size))
         reader.number("i")  # correlation id
+        if flexible:
+            reader.skip(1)  # no tags
         reader.number("i")  # throttle time
         return reader
 
@@ -161,6 +178,10 @@ class RawMember:
             answer.data("i")
         return members if leader == self.member_id else []
 
+    async def rejoin(self) -> frozenset[int]:
+        """What a member does whose heartbeat said that the group is not as it was."""
+        return await self.join()
+
     async def heartbeat(self) -> bool:
         """Whether the group is as it was; else it rebalances."""
         body = text(self._group) + struct.pack(">i", self.generation) + text(self.member_id) + text(self._instance_id)
@@ -169,6 +190,11 @@ class RawMember:
             return False
         self._check(code, "Heartbeat")
         return True
+
+    async def close(self) -> None:
+        """Say what a member says that closes: a static one nothing."""
+        if self._instance_id is None:
+            await self.leave()
 
     async def leave(self) -> None:
         body = text(self._group) + struct.pack(">i", 1) + text(self.member_id) + text(self._instance_id)
@@ -199,6 +225,75 @@ class RawMember:
     def _check(self, code: int, api: str) -> None:
         if code:
             raise RawError(f"{api} answered {code}")
+
+
+class RawConsumer(RawMember):
+    """A member of a consumer group (KIP-848), whose partitions the broker shares out.
+
+    Attributes:
+        member_id: made here, a new one for each.
+    """
+
+    def __init__(
+        self, group: str, instance_id: str | None, topic: str, partitions: int, *, session_ms: int, rebalance_ms: int
+    ) -> None:
+        super().__init__(group, instance_id, topic, partitions, session_ms=session_ms, rebalance_ms=rebalance_ms)
+        self.member_id = str(uuid.uuid4())
+        self._topic_id = bytes(16)
+        self._owned: frozenset[int] = frozenset()
+
+    async def join(self, predecessor: str = "") -> frozenset[int]:
+        """Heartbeats until there are partitions: one, where this member's instance id owned some before."""
+        await self._beat(0)
+        while not self._owned:
+            await asyncio.sleep(0.01)
+            await self._beat(self.generation)
+        return self._owned
+
+    async def rejoin(self) -> frozenset[int]:
+        """Own what the last heartbeat said, and say so."""
+        await self._beat(self.generation)
+        return self._owned
+
+    async def heartbeat(self) -> bool:
+        before = self._owned
+        await self._beat(self.generation)
+        return self._owned == before
+
+    async def close(self) -> None:
+        await self._beat(LEAVE if self._instance_id is None else PAUSE)
+
+    async def _beat(self, epoch: int) -> None:
+        body = compact(self._group) + compact(self.member_id) + struct.pack(">i", epoch)
+        body += compact(self._instance_id) + compact(None) + struct.pack(">i", self._rebalance_ms)
+        body += b"\2" + compact(self._topic) + compact(None) + compact(None)  # one topic, no pattern, any assignor
+        body += self._partitions() + NO_TAGS
+        answer = await self._wire.ask(CONSUMER_GROUP_HEARTBEAT, body, flexible=True)
+        self._check(answer.number("h"), "ConsumerGroupHeartbeat")
+        answer.skip(answer.short())  # no error message
+        answer.skip(answer.short())
+        self.generation = answer.number("i")
+        answer.number("i")
+        if answer.number("b") < 0:  # as before
+            return
+        self._owned = frozenset()
+        for _ in range(answer.short()):
+            self._topic_id = answer.take(16)
+            self._owned |= {answer.number("i") for _ in range(answer.short())}
+            answer.skip(1)
+
+    def _partitions(self) -> bytes:
+        if not self._owned:
+            return b"\1"
+        owned = sorted(self._owned)
+        return b"\2" + self._topic_id + struct.pack(f">b{len(owned)}i", len(owned) + 1, *owned) + NO_TAGS
+
+
+NO_TAGS = b"\0"
+
+
+def compact(value: str | None) -> bytes:
+    return b"\0" if value is None else struct.pack(">B", len(value.encode()) + 1) + value.encode()
 
 
 def text(value: str | None) -> bytes:

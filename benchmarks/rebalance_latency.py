@@ -1,10 +1,12 @@
-"""How long a restart and a join take: this client, aiokafka, and the raw group protocol as the floor.
+"""How long a restart and a join take: this client, aiokafka, and the raw group protocols as the floor.
 
     python -m benchmarks.rebalance_latency [--bootstrap HOST:PORT] [--rounds N] [--json FILE]
+    python -m benchmarks.rebalance_latency --unnoticed [--rounds 100]
 
 Static restart: a group of two static members; one closes without leaving and comes back under its instance id. The
 time runs from before its constructor until its on_partitions_assigned returns. Dynamic join: a second member joins a
-group of one; the time runs from before its constructor until both have their final assignment.
+group of one; the time runs from before its constructor until both have their final assignment. With `--unnoticed`
+nothing is timed: members of ours restart, and what the other member of the group sees of it is counted.
 
 Everything runs in one process on one event loop, series after series in every round, in an order that rotates.
 """
@@ -20,7 +22,7 @@ import sys
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,7 +33,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from benchmarks import common
-from benchmarks.raw_group import RawMember
+from benchmarks.raw_group import RawConsumer, RawMember
 from kafkastatic import Consumer, RebalanceListener
 from tools.load import Loader
 
@@ -44,13 +46,17 @@ PAUSE = 0.05
 """Seconds between the close of a member and its return."""
 
 PATIENCE = 30.0
+LAST_LOOK = 11.0
+"""Seconds after the last restart: a rebalance is noticed at the next heartbeat, every 5 s under KIP-848."""
+
 SECONDS_EACH = 40.0
 """After so many seconds of one scenario no new round begins."""
 
 AIM_MS = 5.0
 
-OURS, PEER = "kafkastatic", "aiokafka"
+OURS, COOPERATIVE, PEER = "kafkastatic", "kafkastatic, cooperative", "aiokafka"
 FLOOR, COLD_FLOOR = "floor: join, sync", "floor: connect, find, join, sync"
+BEAT, COLD_BEAT = "floor: heartbeat", "floor: connect, find, heartbeat"
 
 Series = dict[str, list[float]]
 
@@ -133,16 +139,24 @@ class Member(ABC):
 
 
 class Ours(Member):
+    assignor = "range"
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "heartbeat_interval_ms": self.job.heartbeat_ms,
+            "session_timeout_ms": self.job.session_ms,
+            "partition_assignment_strategy": self.assignor,
+        }
+
     async def start(self) -> None:
         job = self.job
         self._consumer = Consumer(
             bootstrap_servers=job.bootstrap,
             group_id=self.group,
             group_instance_id=self.instance_id,
-            heartbeat_interval_ms=job.heartbeat_ms,
-            session_timeout_ms=job.session_ms,
             max_poll_interval_ms=job.rebalance_ms,
             enable_auto_commit=False,
+            **self.options(),
         )
         self._consumer.subscribe([job.topic], listener=self.witness)
         await self._consumer.start()
@@ -159,6 +173,17 @@ class Ours(Member):
     @property
     def generation(self) -> int:
         return self._consumer.membership.epoch
+
+
+class OursCooperative(Ours):
+    assignor = "cooperative-sticky"
+
+
+class OursConsumer(Ours):
+    """Under KIP-848, where heartbeats and sessions are the broker's business."""
+
+    def options(self) -> dict[str, Any]:
+        return {"group_protocol": "consumer"}
 
 
 class Peer(Member):
@@ -196,10 +221,12 @@ class Raw(Member):
     """The raw protocol. Between joins it sends heartbeats, and joins again when one says that the group rebalances."""
 
     warm = False
+    has_leaders = True
+    protocol = RawMember
 
     def __init__(self, job: Job, group: str, instance_id: str | None) -> None:
         super().__init__(job, group, instance_id)
-        self.raw = RawMember(
+        self.raw = self.protocol(
             group, instance_id, job.topic, PARTITIONS, session_ms=job.session_ms, rebalance_ms=job.rebalance_ms
         )
 
@@ -218,7 +245,7 @@ class Raw(Member):
             await self._connect()
         before = self.predecessor
         self._tell(await self.raw.join(before.raw.member_id if isinstance(before, Raw) else ""))
-        if self.instance_id is not None:
+        if self.instance_id is not None and self.has_leaders:
             self.role = "leader" if self.raw.led else "follower"
         self._task = asyncio.create_task(self._live())
 
@@ -227,7 +254,7 @@ class Raw(Member):
             await asyncio.sleep(self.job.heartbeat_ms / 1000)
             if not await self.raw.heartbeat():
                 self.witness.on_partitions_revoked(self._named(self.witness.owned))
-                self._tell(await self.raw.join())
+                self._tell(await self.raw.rejoin())
 
     def _tell(self, owned: Collection[int]) -> None:
         self.witness.on_partitions_assigned(self._named(owned))
@@ -237,8 +264,7 @@ class Raw(Member):
 
     async def close(self) -> None:
         await self._end_task()
-        if self.instance_id is None:
-            await self.raw.leave()
+        await self.raw.close()
         self.raw.hang_up()
 
     @property
@@ -252,6 +278,17 @@ class WarmRaw(Raw):
     warm = True
 
 
+class RawBeat(Raw):
+    """The raw protocol of KIP-848: one heartbeat is all of a join."""
+
+    has_leaders = False
+    protocol = RawConsumer
+
+
+class WarmRawBeat(RawBeat):
+    warm = True
+
+
 @attrs.frozen
 class _Partition:
     partition: int
@@ -259,14 +296,16 @@ class _Partition:
 
 Make = Callable[[Job, str, str | None], Member]
 
-CLIENTS: dict[str, Make] = {OURS: Ours, PEER: Peer, COLD_FLOOR: Raw, FLOOR: WarmRaw}
+CLIENTS: dict[str, Make] = {OURS: Ours, COOPERATIVE: OursCooperative, PEER: Peer, COLD_FLOOR: Raw, FLOOR: WarmRaw}
+CONSUMER_CLIENTS: dict[str, Make] = {OURS: OursConsumer, COLD_BEAT: RawBeat, BEAT: WarmRawBeat}
+ALL_OURS: dict[str, Make] = {OURS: Ours, COOPERATIVE: OursCooperative, "kafkastatic, KIP-848": OursConsumer}
 
 
 # ── static restart ──
 
 
 class Pair:
-    """Two static members of one group; the first to join leads it for good.
+    """Two static members of one group; the first to join, here called its leader, leads a classic one for good.
 
     Attributes:
         noticed: rebalance callbacks that a member saw while the other one restarted.
@@ -297,7 +336,7 @@ class Pair:
         calls, generation = other.witness.calls, old.generation
         await old.close()
         await asyncio.sleep(PAUSE)
-        if make is WarmRaw:
+        if getattr(make, "warm", False):
             new = make(self._job, self._group, old.instance_id)
             await new.prepare(old)
             began = time.perf_counter()
@@ -326,22 +365,26 @@ class Pair:
             await member.close()
 
 
-async def static_restart(bootstrap: str, topic: str, count: int) -> dict[str, Any]:
+async def static_restart(
+    bootstrap: str, topic: str, clients: dict[str, Make], count: int, seconds: float = SECONDS_EACH
+) -> dict[str, Any]:
     job = Job(bootstrap, topic, heartbeat_ms=1_000, session_ms=30_000)
-    raw = Pair(job, Raw)
-    pairs = {OURS: Pair(job, Ours), PEER: Pair(job, Peer), COLD_FLOOR: raw, FLOOR: raw}
-    measured: dict[str, Series] = {role: {name: [] for name in CLIENTS} for role in ("follower", "leader")}
+    pairs = {name: Pair(job, make) for name, make in clients.items() if not getattr(make, "warm", False)}
+    cold = [name for name, make in clients.items() if make in (Raw, RawBeat)]
+    warm = clients.keys() - pairs.keys()
+    pairs |= {name: pairs[cold[0]] for name in warm}  # where a warm member comes in a cold one's place
+    measured: dict[str, Series] = {role: {name: [] for name in clients} for role in ("follower", "leader")}
     try:
         for pair in set(pairs.values()):
             await pair.start()
-        for index in itertools.chain(range(-WARM_UP, 0), common.rounds(count, SECONDS_EACH)):
-            for name in rotated(list(CLIENTS), index):
+        for index in itertools.chain(range(-WARM_UP, 0), common.rounds(count, seconds)):
+            for name in rotated(list(clients), index):
                 for role, series in measured.items():
-                    took = await pairs[name].restart(role, CLIENTS[name])
+                    took = await pairs[name].restart(role, clients[name])
                     if index >= 0:
                         series[name].append(took)
         late = {name: pair.watch() for name, pair in pairs.items()}
-        await asyncio.sleep(2.5 * job.heartbeat_ms / 1000)  # a rebalance is noticed at the next heartbeat
+        await asyncio.sleep(LAST_LOOK)
         noticed = {name: pair.noticed + late[name]() for name, pair in pairs.items()}
     finally:
         for pair in set(pairs.values()):
@@ -428,12 +471,12 @@ def rotated(names: list[str], index: int) -> list[str]:
 # ── report ──
 
 FLOORS: dict[str, list[str]] = {
-    "follower": [FLOOR, COLD_FLOOR],
-    "leader": [FLOOR, COLD_FLOOR],
+    "follower": [FLOOR, COLD_FLOOR, BEAT, COLD_BEAT],
+    "leader": [FLOOR, COLD_FLOOR, BEAT, COLD_BEAT],
     "constructor": [],  # mostly the phase of a heartbeat: two of them have nothing in common
     "notice": [COLD_FLOOR],
 }
-"""What each part's series are compared to, round by round."""
+"""What each part's series are compared to, round by round, where they were measured."""
 
 
 def summaries(parts: dict[str, Series]) -> dict[str, Any]:
@@ -441,7 +484,7 @@ def summaries(parts: dict[str, Series]) -> dict[str, Any]:
     return {
         part: {
             name: common.summary(values)
-            | {f"beyond {floor}": common.above(values, series[floor]) for floor in FLOORS[part] if floor != name}
+            | {f"beyond {it}": common.above(values, series[it]) for it in FLOORS[part] if it in series and it != name}
             for name, values in series.items()
         }
         for part, series in parts.items()
@@ -459,28 +502,52 @@ def show(title: str, parts: dict[str, Any], floors: Sequence[str]) -> None:
     print(f"\n{title}\n\n{common.table(header, rows)}\n")
 
 
-def report(static: dict[str, Any], dynamic: dict[str, Any]) -> bool:
+def report_restarts(protocol: str, static: dict[str, Any], floors: Sequence[str]) -> bool:
     """Print what was found; whether no restart of ours was noticed."""
-    show("Static restart, constructor to assigned, ms", static["summaries"], [FLOOR, COLD_FLOOR])
-    noticed, moved = static["callbacks of the other member"], static["restarts that changed the generation"]
-    for name in (OURS, PEER, COLD_FLOOR):
-        print(f"{name}: the other member saw {noticed[name]} callbacks, {moved[name]} restarts changed the generation")
+    show(f"Static restart, {protocol}, constructor to assigned, ms", static["summaries"], floors)
+    unnoticed = report_noticed(static)
     for role, series in static["summaries"].items():
-        for floor in (FLOOR, COLD_FLOOR):
+        for floor in floors:
             beyond = series[OURS][f"beyond {floor}"]
             verdict = "met" if beyond <= AIM_MS else "missed"
             print(f"aim, {role}: {beyond:.1f} ms beyond {floor!r}, at most {AIM_MS:g} wanted: {verdict}")
+    return unnoticed
+
+
+def report_noticed(static: dict[str, Any]) -> bool:
+    """Print what the other members saw of the restarts; whether it was nothing of ours."""
+    noticed, moved = static["callbacks of the other member"], static["restarts that changed the generation"]
+    for name in noticed:
+        print(f"{name}: the other member saw {noticed[name]} callbacks, {moved[name]} restarts changed the generation")
+    return not any(noticed[name] or moved[name] for name in noticed if name in ALL_OURS)
+
+
+def report_joins(dynamic: dict[str, Any]) -> None:
     show("Dynamic join to a group of one, to everybody's final assignment, ms", dynamic["summaries"], [COLD_FLOOR])
     print("'beyond' is the median, over the rounds, of the difference to the floor of the same round.")
-    return not noticed[OURS] and not moved[OURS]
 
 
-async def run(bootstrap: str, count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+async def timed(bootstrap: str, topic: str, count: int) -> dict[str, Any]:
+    return {
+        "static restart": await static_restart(bootstrap, topic, CLIENTS, count),
+        "static restart, KIP-848": await static_restart(bootstrap, topic, CONSUMER_CLIENTS, count),
+        "dynamic join": await dynamic_join(bootstrap, topic, count),
+    }
+
+
+async def unnoticed(bootstrap: str, topic: str, count: int) -> dict[str, Any]:
+    """So many restarts of either member, of ours alone."""
+    return {"static restart": await static_restart(bootstrap, topic, ALL_OURS, count, math.inf)}
+
+
+async def on_a_topic(
+    measure: Callable[[str, str, int], Awaitable[dict[str, Any]]], bootstrap: str, count: int
+) -> dict[str, Any]:
     topic = f"bench-{uuid.uuid4()}"
     async with Loader(bootstrap) as loader:
         await loader.create_topic(topic, PARTITIONS)
     try:
-        return await static_restart(bootstrap, topic, count), await dynamic_join(bootstrap, topic, count)
+        return await measure(bootstrap, topic, count)
     finally:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await admin.start()
@@ -490,6 +557,7 @@ async def run(bootstrap: str, count: int) -> tuple[dict[str, Any], dict[str, Any
 
 def main() -> int:
     options = common.arguments("Static restart and dynamic join beside aiokafka and the raw protocol.", rounds=20)
+    options.add_argument("--unnoticed", action="store_true", help="restart members of ours only, and count who notices")
     chosen = options.parse_args()
     if chosen.rounds < 1:
         options.error("--rounds must be at least 1")
@@ -497,18 +565,18 @@ def main() -> int:
     with common.kafka(chosen.bootstrap) as (bootstrap, version):
         about = common.environment(version, "kafkastatic", "aiokafka")
         print(", ".join(f"{name} {value}" for name, value in about.items()))
-        static, dynamic = asyncio.run(run(bootstrap, chosen.rounds))
-    for part in (static, dynamic):
+        found = asyncio.run(on_a_topic(unnoticed if chosen.unnoticed else timed, bootstrap, chosen.rounds))
+    for part in found.values():
         part["summaries"] = summaries(part["milliseconds"])
-    unnoticed = report(static, dynamic)
-    results = {
-        "benchmark": "rebalance_latency",
-        "environment": about,
-        "static restart": static,
-        "dynamic join": dynamic,
-    }
-    common.write(chosen.json, results)
-    return 0 if unnoticed else 1
+    classic = found["static restart"]
+    if chosen.unnoticed:
+        quiet = report_noticed(classic)
+    else:
+        quiet = report_restarts("classic", classic, [FLOOR, COLD_FLOOR])
+        quiet &= report_restarts("KIP-848", found["static restart, KIP-848"], [BEAT, COLD_BEAT])
+        report_joins(found["dynamic join"])
+    common.write(chosen.json, {"benchmark": "rebalance_latency", "environment": about, **found})
+    return 0 if quiet else 1
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ Here a class is only its annotations, so that fifty of them cost nothing; making
 
 from __future__ import annotations
 
-from typing import Any, Self, dataclass_transform
+from collections.abc import KeysView
+from typing import Any, ClassVar, Self, dataclass_transform
 
 
 @dataclass_transform(frozen_default=True)
@@ -17,16 +18,18 @@ class Value:
         TypeError: if a field is given twice, is missing or does not exist.
     """
 
+    _names: ClassVar[KeysView[str]]
+
     def __init_subclass__(cls) -> None:
         cls.__match_args__ = tuple(cls.__annotations__)
+        cls._names = cls.__annotations__.keys()
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        fields = self.__match_args__
-        self.__dict__.update(zip(fields, args, strict=False))
-        twice = named.keys() & self.__dict__.keys()
-        self.__dict__.update(named)
-        missing = [field for field in fields if not hasattr(self, field)]
-        if missing or twice or len(args) > len(fields) or not named.keys() <= set(fields):
+        fields, given = self.__match_args__, self.__dict__
+        given.update(zip(fields, args, strict=False))
+        given.update(named)
+        whole = len(given) == len(fields) or all(hasattr(self, field) for field in fields)
+        if not whole or len(given) != len(args) + len(named) or not given.keys() <= self._names:
             raise TypeError(f"{type(self).__name__} takes {', '.join(fields)}; given were {args!r} and {named!r}.")
 
     def evolve(self, **changes: Any) -> Self:

@@ -465,11 +465,14 @@ class Client:
                 tasks.start_soon(self.coordinator.look_ahead, name="kafkastatic:look-ahead")
             await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
+            if self.membership is not None:
+                tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
+                if not self.manual:
+                    await self.membership.located.wait()  # the join goes out before what waits for an assignment begins
             tasks.start_soon(self.fetch.run, name="kafkastatic:fetch")
             tasks.start_soon(self.starts.run, name="kafkastatic:starts")
             tasks.start_soon(self.truncation.run, name="kafkastatic:truncation")
             if self.membership is not None:
-                tasks.start_soon(self._run_membership, self.membership, name="kafkastatic:membership")
                 await self.membership.located.wait()
                 tasks.start_soon(self.watchdog.run, name="kafkastatic:watchdog")  # its thread while the join is away
                 tasks.start_soon(self.polls.run, name="kafkastatic:poll-interval")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
+from typing import Any
 
 import anyio
 
@@ -66,6 +67,10 @@ class Coordinator:
                 self._log.info("coordinator_not_found", error=str(error))
                 await anyio.sleep(backoff.next())
 
+    def found(self) -> Versions | None:
+        """What `find` would return at once; `None` if it would have to ask or to connect."""
+        return self._pool.connected(self._broker.node_id) if self._broker is not None else None
+
     async def look_ahead(self) -> None:
         """Find the coordinator and connect for the join, to save time; what fails here is met again by `find`."""
         with contextlib.suppress(KafkaError):
@@ -83,11 +88,19 @@ class Coordinator:
             self._broker = None
             self.forgotten()
 
-    async def request(self, request: Request[R], role: Role, *, timeout: float, cap: int | None = None) -> R:
+    async def request(
+        self,
+        request: Request[R],
+        role: Role,
+        *,
+        timeout: float,
+        cap: int | None = None,
+        ahead: Request[Any] | None = None,
+    ) -> R:
         """Send a request to the coordinator. Raises as `Pool.request`; where a retry may help it is looked up again."""
         broker = await self._locate()
         with self._forgotten_upon_failure(broker):
-            return await self._pool.request(broker.node_id, request, role, timeout=timeout, cap=cap)
+            return await self._pool.request(broker.node_id, request, role, timeout=timeout, cap=cap, ahead=ahead)
 
     @contextlib.contextmanager
     def _forgotten_upon_failure(self, asked: Broker) -> Generator[None]:

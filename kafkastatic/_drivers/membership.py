@@ -21,7 +21,7 @@ from kafkastatic._drivers.log import EventLog
 from kafkastatic._drivers.metadata import GROUP, MetadataDriver
 from kafkastatic._drivers.owner import owner_of
 from kafkastatic._group import member as m
-from kafkastatic._net.pool import Role
+from kafkastatic._net.pool import Role, Versions
 from kafkastatic._runtime import Runtime
 from kafkastatic.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, UnreleasedInstanceIdError
 from kafkastatic.types import Membership, StateStore
@@ -152,10 +152,14 @@ class MembershipDriver:
     async def _next(self) -> m.Event:
         """The next event, or the deadline."""
         if not self._inbox and not self._forgotten:
-            self._arrived = asyncio.Event()
+            self._arrived.clear()
             deadline = self._member.deadline()
-            with anyio.CancelScope(deadline=float("inf") if deadline is None else deadline):
+            timer = asyncio.get_running_loop().call_at(deadline, self._arrived.set) if deadline is not None else None
+            try:
                 await self._arrived.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
         if self._inbox:
             return self._inbox.popleft()
         if self._forgotten:
@@ -169,7 +173,11 @@ class MembershipDriver:
                 self._waiting[action.key] = asyncio.Event()
                 tasks.start_soon(self._send, action, name=f"kafkastatic:{action.request.NAME}")
             case m.FindCoordinator():
-                tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
+                found = None if action.after else self._coordinator.found()
+                if found is not None:
+                    self._coordinator_found(found)
+                else:
+                    tasks.start_soon(self._find, action.after, name="kafkastatic:FindCoordinator")
             case m.FetchMetadata():
                 self._metadata.track(action.topics, GROUP)
                 self.feed(m.MetadataChanged(self._metadata.snapshot))
@@ -212,7 +220,9 @@ class MembershipDriver:
                 self._joining = scope
             try:
                 role = Role.JOIN if joins else Role.QUICK
-                answer = await self._coordinator.request(action.request, role, timeout=action.timeout)
+                answer = await self._coordinator.request(
+                    action.request, role, timeout=action.timeout, ahead=action.ahead
+                )
             except KafkaError as error:
                 self.feed(m.RequestFailed(action.key, error))
             else:
@@ -231,8 +241,11 @@ class MembershipDriver:
         except KafkaError as error:
             self.feed(m.CoordinatorRefused(error))
         else:
-            self._forgotten = False  # that was before
-            self.feed(m.CoordinatorFound(versions))
+            self._coordinator_found(versions)
+
+    def _coordinator_found(self, versions: Versions) -> None:
+        self._forgotten = False  # that was before
+        self.feed(m.CoordinatorFound(versions))
 
     async def _save(self, member_id: str) -> None:
         assert self._store is not None

@@ -99,7 +99,7 @@ class TopicsDriver:
             self._subscribed(names)
             return
         if self.server_pattern is not None:
-            self._subscribed(frozenset())  # it matches for itself, whatever we know
+            self._subscribed(self.names)  # it matches for itself; a broker that knows no patterns is told names as ever
         if self._metadata.knows_all:
             self._match(pattern, self._metadata.snapshot)
 

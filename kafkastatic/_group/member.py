@@ -150,11 +150,14 @@ class Send(Value):
 
     Attributes:
         timeout: seconds until the driver reports `RequestFailed`.
+        ahead: sent directly before it on the same connection, which a broker serves in order; nobody waits for its
+            answer.
     """
 
     request: Request[Any]
     key: int
     timeout: float
+    ahead: Request[Any] | None = None
 
 
 class FindCoordinator(Value):

@@ -204,7 +204,7 @@ class Owning(Joining):
 
     def _revoked(self, now: float) -> list[Action]:
         self.membership = self.membership.evolve(assignment=self.membership.assignment - self._giving_up)
-        if self._then is None or self._ends:
+        if self._then is None or self._ends or self._unwanted():  # the last: the subscription has changed meanwhile
             return self._give_up(now)
         complete, self._then = self._then, None
         self._move("revoked")

@@ -25,6 +25,9 @@ STATIC_VERSIONS: tuple[tuple[type[Request[Any]], int], ...] = (
 )
 """From which version on a request can carry an instance id. A static member needs them all."""
 
+EPOCH_COMMITS = 9
+"""From which version on OffsetCommit is taken from a member of a KIP-848 group."""
+
 
 class Settings(Value):
     """What a classic member needs to know of the configuration. Times are seconds.
@@ -94,15 +97,21 @@ def too_old(versions: Mapping[int, tuple[int, int]], settings: Settings) -> Unsu
 
 
 def lacks_kip848(versions: Mapping[int, tuple[int, int]], settings: ConsumerSettings) -> UnsupportedVersionError | None:
-    """Why a broker with these API versions has no KIP-848 groups, if it has none.
+    """Why a member cannot live in a KIP-848 group at a broker with these API versions, if it cannot.
 
-    One that has the API may refuse to use it all the same, in answer to a heartbeat.
+    One that has the APIs may refuse to use them all the same, in answer to a heartbeat.
     """
-    if ConsumerGroupHeartbeatRequest.API_KEY in versions:
+    _, commits = versions.get(OffsetCommitRequest.API_KEY, (0, -1))
+    if ConsumerGroupHeartbeatRequest.API_KEY not in versions:
+        api, detail = ConsumerGroupHeartbeatRequest.NAME, "the broker does not offer it"
+    elif commits < EPOCH_COMMITS:
+        api = OffsetCommitRequest.NAME
+        detail = f"a member epoch needs version {EPOCH_COMMITS} of it, the broker offers up to {commits}"
+    else:
         return None
     return UnsupportedVersionError(
-        api=ConsumerGroupHeartbeatRequest.NAME,
-        detail="the broker does not offer it",
+        api=api,
+        detail=detail,
         group=settings.group,
         instance_id=settings.instance_id,
         remedy="Use brokers of Kafka 4.0 or newer whose group.coordinator.rebalance.protocols names consumer,"

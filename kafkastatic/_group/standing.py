@@ -51,10 +51,10 @@ class Standing(Generic[S]):
     def _identify(self, member_id: str, epoch: int = -1) -> None:
         self.membership = self.membership.evolve(member_id=member_id, epoch=epoch)
 
-    def _send(self, request: Request[Any], timeout: float) -> Send:
+    def _send(self, request: Request[Any], timeout: float, ahead: Request[Any] | None = None) -> Send:
         self._last_key += 1
         self._live[request.NAME] = self._last_key
-        return Send(request, self._last_key, timeout)
+        return Send(request, self._last_key, timeout, ahead)
 
     def _take(self, key: int) -> str | None:
         """The API whose live request has this key; it waits no longer."""

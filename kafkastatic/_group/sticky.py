@@ -69,7 +69,7 @@ def _owners(claims: Claims) -> dict[TopicPartition, int | None]:
     since: dict[TopicPartition, int] = {}
     for member, (owned, generation) in enumerate(claims):
         for tp in set(owned):
-            if generation > since.get(tp, -2):
+            if tp not in since or generation > since[tp]:
                 owner[tp], since[tp] = member, generation
             elif generation == since[tp]:
                 owner[tp] = None

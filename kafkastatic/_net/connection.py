@@ -101,16 +101,7 @@ class Connection:
         Out of time, it closes the connection if it has waited for `OVERDUE` seconds itself, or if someone else gave up
         on a request that is as old and nothing has come in since: one that hangs does not outlive many short calls.
         """
-        if self._dead is not None:
-            raise copy.copy(self._dead)
-        assert self._transport is not None
-        correlation_id = self._last_id = (self._last_id + 1) & 0x7FFFFFFF
-        data = encode_request(request, version, correlation_id, self._client_id)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[memoryview | None] = loop.create_future()
-        self._waiters[correlation_id] = _Waiter(answer, loop.time(), self.received)
-        self._transport.write(data)
-        del data  # a login's holds the password, and some loggers print the variables of a traceback
+        answer, loop = self._write(request, version), asyncio.get_running_loop()
         timer = loop.call_later(timeout, _give_up, answer)  # a cancel scope costs seven times as much
         try:
             frame = await answer
@@ -122,6 +113,23 @@ class Connection:
         if timeout >= OVERDUE or self._overdue(loop.time()):
             self.close(late)
         raise late
+
+    def tell(self, request: Request[Any], version: int) -> None:
+        """Send a request whose answer is dropped, whatever it is. Raises as `request` does when it cannot be sent."""
+        self._write(request, version).cancel()
+
+    def _write(self, request: Request[Any], version: int) -> asyncio.Future[memoryview | None]:
+        if self._dead is not None:
+            raise copy.copy(self._dead)
+        assert self._transport is not None
+        correlation_id = self._last_id = (self._last_id + 1) & 0x7FFFFFFF
+        data = encode_request(request, version, correlation_id, self._client_id)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[memoryview | None] = loop.create_future()
+        self._waiters[correlation_id] = _Waiter(answer, loop.time(), self.received)
+        self._transport.write(data)
+        del data  # a login's holds the password, and some loggers print the variables of a traceback
+        return answer
 
     def _overdue(self, now: float) -> bool:
         """Whether an answer that nobody waits for any more should have come long ago, and nothing else did."""

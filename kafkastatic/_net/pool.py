@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import anyio
 
@@ -74,13 +75,22 @@ class Pool:
     # ── requests ──
 
     async def request(
-        self, node_id: int, request: Request[R], role: Role, *, timeout: float, cap: int | None = None
+        self,
+        node_id: int,
+        request: Request[R],
+        role: Role,
+        *,
+        timeout: float,
+        cap: int | None = None,
+        ahead: Request[Any] | None = None,
     ) -> R:
         """Send a request to a broker and return its answer.
 
         Args:
             timeout: seconds for all of it, the opening of a connection included.
             cap: the highest version to use, below our own highest.
+            ahead: a request of the same kind that goes out directly before it, on the same connection, so that the
+                broker serves it first; its answer is dropped.
 
         Raises:
             BrokerUnreachableError: if the broker is not known, or no connection to it can be made or kept.
@@ -91,7 +101,7 @@ class Pool:
         """
         node = self._known(node_id)
         with self._refusal_told(), self._waiting(node, role, getattr(request, "max_wait_ms", 0) / 1000):
-            answer = await self._request(node, request, role, timeout, cap)
+            answer = await self._request(node, request, role, timeout, cap, ahead)
         node.silent = False
         return answer
 
@@ -171,6 +181,11 @@ class Pool:
             await self._connection(node, role)
         return node.versions or {}
 
+    def connected(self, node_id: int) -> Versions | None:
+        """What `ensure` would return at once; `None` if it would have to connect."""
+        node = self._nodes.get(self._addresses.get(node_id, ""))
+        return node.versions if node is not None and self._open(node, Role.QUICK) is not None else None
+
     def _known(self, node_id: int) -> Node:
         address = self._addresses.get(node_id)
         if address is None:
@@ -204,13 +219,23 @@ class Pool:
             + (" and speaks TLS to a TLS listener." if self._config.tls else "."),
         )
 
-    async def _request(self, node: Node, request: Request[R], role: Role, timeout: float, cap: int | None) -> R:
+    async def _request(
+        self,
+        node: Node,
+        request: Request[R],
+        role: Role,
+        timeout: float,
+        cap: int | None,
+        ahead: Request[Any] | None = None,
+    ) -> R:
         deadline = self._runtime.now() + timeout
         connection = self._open(node, role)
         if connection is None or connection.throttled_until > self._runtime.now():
             connection = await self._heard_connection(node, role, timeout)
         version = negotiate(type(request), node.versions or {}, cap)
         try:
+            if ahead is not None:
+                connection.tell(ahead, version)  # nothing is awaited before the other one is written, too
             answer = await connection.request(request, version, max(deadline - self._runtime.now(), 0.001))
         except BrokerUnreachableError as error:
             if connection.hung_up and not node.served and not self._config.sasl:

@@ -19,6 +19,7 @@ from kafkastatic.broker.apis.produce import ProduceApi
 from kafkastatic.broker.apis.topics import TopicsApi
 from kafkastatic.broker.cluster import Cluster, Node
 from kafkastatic.broker.control import Control
+from kafkastatic.broker.groups.consumer.assignors import ASSIGNORS
 from kafkastatic.broker.serving import Service
 from kafkastatic.broker.settings import BrokerSettings, Release
 from kafkastatic.broker.threads import Calls, LoopThread
@@ -178,6 +179,14 @@ class Broker(Control):
         return bytes.fromhex(self._runtime.new_id().replace("-", ""))
 
 
+_WORDS = {
+    "group_coordinator_rebalance_protocols": ("classic", "consumer"),
+    "group_consumer_assignors": tuple(ASSIGNORS),
+    "group_consumer_migration_policy": ("disabled", "upgrade", "downgrade", "bidirectional"),
+}
+"""What these settings are made of, with commas."""
+
+
 def _settings(given: BrokerSettings, options: Mapping[str, Any]) -> BrokerSettings:
     known = [field.name for field in attrs.fields(BrokerSettings)]
     for name in options:
@@ -195,4 +204,10 @@ def _settings(given: BrokerSettings, options: Mapping[str, Any]) -> BrokerSettin
     settings = attrs.evolve(given, **options)
     if settings.behaves_as not in get_args(Release):
         raise ConfigError(f"behaves_as is {settings.behaves_as!r}.", remedy=f"It is one of {get_args(Release)}.")
+    for name, words in _WORDS.items():
+        text: str = getattr(settings, name)
+        # What is empty is up to the release; a coordinator without an assignor has none to use.
+        found = text.split(",") if text or name == "group_consumer_assignors" else []
+        if not {word.strip() for word in found} <= set(words):
+            raise ConfigError(f"{name} is {text!r}.", remedy=f"It is made of {', '.join(words)}.")
     return settings

@@ -31,6 +31,9 @@ class BrokerSettings:
         group_consumer_max_size: members per consumer group.
         group_consumer_assignors: of consumer groups: those of `uniform` and `range` that may be asked for, the one that
             is used by default first.
+        group_consumer_migration_policy: whether groups may change their protocol while they have members: `disabled`,
+            `upgrade` (a classic group becomes a consumer group), `downgrade` or `bidirectional`; empty for what the
+            release has by default: with 3.9 the first, with 4.4 the last.
         group_consumer_assignment_interval_ms: how long a consumer group keeps an assignment at least, with 4.4 (Kafka's
             1000 would make every second member wait).
         message_max_bytes: the largest record batch.
@@ -52,6 +55,7 @@ class BrokerSettings:
     group_consumer_heartbeat_interval_ms: int = 200
     group_consumer_max_size: int = 2_147_483_647
     group_consumer_assignors: str = "uniform,range"
+    group_consumer_migration_policy: str = ""
     group_consumer_assignment_interval_ms: int = 0
     message_max_bytes: int = 1_048_588
     socket_request_max_bytes: int = 104_857_600

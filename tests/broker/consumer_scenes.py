@@ -10,6 +10,7 @@ from kafkastatic._protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatRequestTopicPartitions,
 )
+from kafkastatic.broker.groups import Reply
 from tests.broker.group_scenes import GROUP, Scene, Topics
 
 Partitions = Mapping[str, Iterable[int]]
@@ -24,7 +25,12 @@ class Told(NamedTuple):
 
 
 class Consumers(Scene):
-    """A coordinator whose consumer groups are asked; every request and answer goes through the framing."""
+    """A coordinator whose consumer groups are asked; every request and answer goes through the framing.
+
+    Attributes:
+        message, interval, member_id: what the last heartbeat was answered besides.
+        others: what the last heartbeat had others answered, who waited.
+    """
 
     def __init__(self, *, version: int = 1, **settings: Any) -> None:
         counts = settings.pop("topics", {"orders": 4})
@@ -33,6 +39,7 @@ class Consumers(Scene):
         self.message: str | None = None
         self.interval = 0
         self.member_id: str | None = None
+        self.others: list[Reply] = []
 
     def tell(
         self,
@@ -64,6 +71,7 @@ class Consumers(Scene):
         _, heard = decode_request(frame[4:])
         replies = self.send("it", heard, version, client_id)
         (reply,) = [reply for reply in replies if reply.key == "it"]
+        self.others = [reply for reply in replies if reply.key != "it"]
         answer = decode_response(
             ConsumerGroupHeartbeatRequest, encode_response(reply.response, version, 7)[4:], version
         )

@@ -291,6 +291,21 @@ def test_a_setting_that_does_not_exist_is_named_with_the_nearest_one() -> None:
         Broker(group_max_sise=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("group_consumer_assignors", ""),
+        ("group_consumer_assignors", "uniform,magic"),
+        ("group_coordinator_rebalance_protocols", "classic;consumer"),
+        ("group_consumer_migration_policy", "both"),
+    ],
+)
+def test_a_setting_that_is_not_made_of_the_words_for_it_is_refused(name: str, value: str) -> None:
+    """And they are named; before, the first member of a consumer group would have met it."""
+    with pytest.raises(ConfigError, match=rf"{name} is '{value}'.*It is made of"):
+        Broker(**{name: value})
+
+
 def test_in_a_thread_of_its_own_the_broker_serves_plain_code() -> None:
     """No event loop on the caller's side; all is gone afterwards."""
     before = threading.enumerate()

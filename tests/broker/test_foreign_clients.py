@@ -18,6 +18,7 @@ from tests.support.foreign_tools import (
     KafkaPythonTools,
     read_by_three,
 )
+from tests.support.members import ConfluentKip848Member
 from tests.support.raw_peer import API_KEYS, MESSAGES, RawPeer
 
 pytestmark = pytest.mark.once
@@ -42,6 +43,23 @@ async def test_a_foreign_client_does_its_work(tools: type[ForeignTools]) -> None
         await read_by_three(broker, client.member, "orders", lambda: produced(client, codecs))
         lag = await asyncio.to_thread(client.lag, "billing", "orders", PARTITIONS)
         assert lag == dict.fromkeys(range(PARTITIONS), 0)
+
+
+@pytest.mark.asyncio
+async def test_librdkafka_does_its_work_by_kip_848() -> None:
+    """It reads in a group of three while one restarts, which is no rebalance; closed, the static members are away."""
+    with Broker({"orders": PARTITIONS}, brokers=3) as broker:
+
+        async def write() -> None:
+            for partition in range(PARTITIONS):
+                broker.append("orders", partition, *VALUES)
+
+        await write()
+        await read_by_three(broker, ConfluentKip848Member, "orders", write)
+        group = broker.group("billing")
+        assert group is not None
+        assert group.group_type == "consumer"
+        assert [member.epoch for member in group.members] == [-2, -2, -2]
 
 
 async def produced(client: ForeignTools, codecs: list[str]) -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from kafkastatic._protocol.consumer_protocol import decode_assignment, encode_assignment, encode_subscription
 from kafkastatic.types import TopicPartition
 from tests.broker.consumer_scenes import Consumers, Told
 from tests.broker.group_scenes import GROUP, beaten, joined, left, not_joined, not_synced
 
-JAVA = {"behaves_as": "3.9", "group_coordinator_rebalance_protocols": "classic,consumer", "version": 0}
+JAVA = {
+    "behaves_as": "3.9",
+    "group_coordinator_rebalance_protocols": "classic,consumer",
+    "group_consumer_migration_policy": "bidirectional",
+    "version": 0,
+}
 METADATA = encode_subscription(["orders"])
 PROTOCOLS = (("range", METADATA),)
 ALL = [TopicPartition("orders", number) for number in range(4)]
 
 
-def classic(*instances: str, **settings: object) -> Consumers:
-    """A stable classic group of static members with as many partitions each."""
+def classic(*instances: str, shared: bool = False, **settings: object) -> Consumers:
+    """A stable classic group of static members with as many partitions each, or with all of them where `shared`."""
     scene = Consumers(**settings)
     for inst in instances:
         scene.join_classic(f"join {inst}", inst, protocols=PROTOCOLS)
@@ -24,7 +33,7 @@ def classic(*instances: str, **settings: object) -> Consumers:
                 scene.join_classic(f"again {other}", other, mid, protocols=PROTOCOLS)
     ids, gen = list(scene.members()), scene.generation()
     share = len(ALL) // len(ids)
-    assign = {mid: encode_assignment(ALL[n * share : (n + 1) * share]) for n, mid in enumerate(ids)}
+    assign = {mid: encode_assignment(ALL if shared else ALL[n * share : (n + 1) * share]) for n, mid in enumerate(ids)}
     for mid, inst in reversed(list(zip(ids, instances, strict=True))):
         scene.sync(f"sync {inst}", mid, inst, gen=gen, assign=assign)
     assert scene.state() == "Stable"
@@ -103,22 +112,37 @@ def test_a_classic_member_that_does_not_join_in_time_is_fenced() -> None:
 def test_who_is_parked_when_the_group_changes_is_to_join_again() -> None:
     """27 for its join."""
     scene = classic("one")
-    scene.join_classic("parked", "two", protocols=PROTOCOLS)
-    mid = list(scene.members())[-1]
-    replies = scene.coordinator.moved("other", scene.now)
-    assert replies == []
+    assert scene.join_classic("parked", "two", protocols=PROTOCOLS) == []
+    _, mid = scene.members()
 
-    seen: list[tuple[object, int, str]] = []
-    original = scene.send
+    assert scene.join("new").code == 0
+    assert scene.others == [not_joined("parked", 27, mid)]
 
-    def send(key: str, *args: object, **options: object) -> list[object]:
-        found = original(key, *args, **options)  # type: ignore[arg-type]
-        seen.extend((r.key, r.response.error_code, r.response.member_id) for r in found if r.key == "parked")
-        return list(found)
 
-    scene.send = send  # type: ignore[method-assign, assignment]
-    scene.join("new")
-    assert seen == [("parked", 27, mid)]
+def test_a_leader_that_gave_a_partition_to_two_keeps_its_classic_group() -> None:
+    """A consumer group has one owner for each: Kafka fails on it (-1), and refuses the consumer."""
+    scene = classic("one", "two", shared=True)
+
+    assert scene.join("new") == Told(-1)
+    assert scene.message
+    found = scene.coordinator.snapshot(GROUP)
+    assert found is not None
+    assert (found.group_type, found.state, len(found.members)) == ("classic", "Stable", 2)
+
+
+def test_a_classic_member_of_a_version_to_come_is_told_its_assignment() -> None:
+    """In the newest version that the broker has: it may understand that one too."""
+    scene = Consumers()
+    newest = (99).to_bytes(2, "big") + encode_subscription(["orders"])[2:]
+    scene.join("a")
+
+    (reply,) = scene.join_classic("join", "one", protocols=(("range", newest),))
+    mid = reply.response.member_id
+    assert reply == joined("join", mid, "", gen=reply.response.generation_id)
+    (synced,) = scene.sync("sync", mid, "one", gen=reply.response.generation_id)
+    assert synced.response.error_code == 0
+    assert synced.response.assignment[:2] == (3).to_bytes(2, "big")
+    assert decode_assignment(synced.response.assignment) == []
 
 
 def test_when_the_last_consumer_leaves_the_group_is_classic_again() -> None:
@@ -163,6 +187,39 @@ def test_a_dynamic_classic_member_of_a_consumer_group() -> None:
     assert scene.join_classic("other", None, "x", protocols=(("custom", METADATA),)) == [not_joined("other", 23)]
     assert scene.leave("leave", (mid, None)) == [left("leave", (mid, None, 0))]
     assert scene.members().keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"group_consumer_migration_policy": "downgrade"}, JAVA | {"group_consumer_migration_policy": ""}]
+)
+def test_without_upgrades_a_consumer_cannot_join_a_classic_group_with_members(settings: dict[str, Any]) -> None:
+    """Which is so in 3.9 by default. The group goes on; once it is empty, it may."""
+    scene = classic("one", **settings)
+    (mid,) = scene.members()
+
+    assert scene.join("new", "two") == Told(69)
+    assert scene.beat("beat", mid, "one") == [beaten("beat")]
+    scene.leave("leave", (mid, "one"))
+    assert scene.join("new", "two").code == 0
+
+
+@pytest.mark.parametrize("settings", [{"group_consumer_migration_policy": "upgrade"}, {"group_max_size": 1}])
+def test_without_downgrades_a_consumer_group_of_classic_members_stays_one(settings: dict[str, Any]) -> None:
+    """By the policy, or because they are too many for a classic group: the last consumer leaves, or is replaced."""
+    scene = Consumers(**settings)
+    scene.join("a", "one")
+    for number, inst in enumerate(("two", "three")):
+        scene.join_classic(f"join {number}", inst, protocols=PROTOCOLS)
+
+    assert scene.tell("a", -1, "one") == Told(0, -1)
+    found = scene.coordinator.snapshot(GROUP)
+    assert found is not None
+    assert (found.group_type, len(found.members)) == ("consumer", 2)
+    (reply,) = scene.join_classic("back", "one", protocols=PROTOCOLS)
+    assert reply.response.error_code == 0
+    found = scene.coordinator.snapshot(GROUP)
+    assert found is not None
+    assert (found.group_type, len(found.members)) == ("consumer", 3)
 
 
 def test_a_group_of_something_else_does_not_change() -> None:

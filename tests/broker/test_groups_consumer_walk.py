@@ -46,6 +46,7 @@ class Walk:
             version=0 if early else 1,
             behaves_as="3.9" if early else "4.4",
             group_coordinator_rebalance_protocols="classic,consumer",
+            group_consumer_migration_policy="bidirectional",
             group_consumer_session_timeout_ms=3_000,
             group_consumer_assignment_interval_ms=self.random.choice([0, 1_000]),
             group_consumer_assignors=self.random.choice(["uniform,range", "range,uniform"]),

@@ -222,7 +222,7 @@ def acls(version: str = "4.4.0") -> None:
         "group.consumer.session.timeout.ms": 30_000,
     }
     with RealKafka(version, settings) as kafka:
-        print(f"{version}: codes before and after READ of the group, then DESCRIBE and READ of the topic, is denied")
+        print(f"{version}: codes before and after READ of the group, then of the topic, is denied")
         for resource in ("group", "topic"):
             asyncio.run(_denied(kafka.bootstrap, resource))
 

@@ -20,6 +20,11 @@ def recorded(name: str, broker: str) -> list[Step]:
     return transcript.read(own if own.exists() else _path(name, first_played_on(name)))
 
 
+def differs(name: str, broker: str) -> bool:
+    """Whether there is a recording of that broker's own."""
+    return _path(name, broker).exists()
+
+
 def names() -> set[str]:
     """The scenarios that there are recordings of."""
     return {path.name.split(".")[0] for path in _DIRECTORY.glob("*.txt")}

@@ -449,15 +449,72 @@ async def test_the_member_id_is_durable_before_the_first_heartbeat_leaves(tmp_pa
 @pytest.mark.scenario(33, where="peer")
 @pytest.mark.asyncio
 async def test_after_a_crash_the_next_process_goes_on_as_the_same_member(tmp_path: Path) -> None:
-    """The coordinator takes the dead one for alive: it leaves as it, and joins as it, and waits for nothing."""
+    """The coordinator takes the dead one for alive: it leaves as it, and joins as it, before that is even answered."""
     async with ScriptedBroker() as broker:
         group, state = ScriptedGroup(broker, "as before"), tmp_path / "state.json"
         kept_in(state, "as before")
+
+        async def served(call: Any) -> Any:
+            if call.request.member_epoch == -2:
+                await eventually(lambda: broker.peers[call.connection].behind)
+            return group.heartbeat(call)
+
+        broker.on(API, served)
+        consumer = member_of(broker, instance_state_file=state, instance_id_wait_ms=0)
+        await consumer.start()
+        assert await consumer.assigned() == {P0}
+        assert consumer.membership.member_id == "as before"
+        assert {beat.member_id for beat in group.beats()} == {"as before"}
+        assert [beat.member_epoch for beat in group.beats()][:2] == [-2, 0]
+        broker.on(API, group.heartbeat)
+        await consumer.aclose()
+        await nothing_left(broker)
+
+
+@pytest.mark.scenario(33, 34, where="peer")
+@pytest.mark.asyncio
+async def test_a_connection_that_breaks_between_leaving_and_joining_is_made_anew_for_both(tmp_path: Path) -> None:
+    """Whether the join was served before or not: the next connection begins with leaving, too."""
+    for joins_first in (False, True):
+        async with ScriptedBroker() as broker:
+            group, state = ScriptedGroup(broker, "as before"), tmp_path / f"{joins_first}.json"
+            kept_in(state, "as before")
+            breaks = [True]
+
+            def served(
+                call: Any, group: ScriptedGroup = group, breaks: list[bool] = breaks, joins_first: bool = joins_first
+            ) -> Any:
+                if call.request.member_epoch == 0 and breaks and breaks.pop():
+                    if joins_first:
+                        group.heartbeat(call)
+                    return None
+                return group.heartbeat(call)
+
+            broker.on(API, served)
+            async with member_of(broker, instance_state_file=state, instance_id_wait_ms=0) as consumer:
+                assert await consumer.assigned() == {P0}
+                calls = broker.of(API)[:4]
+                assert [call.request.member_epoch for call in calls] == [-2, 0, -2, 0]
+                first, again = calls[0].connection, calls[2].connection
+                assert [call.connection for call in calls] == [first, first, again, again] != [first] * 4
+
+
+@pytest.mark.scenario(33, where="peer")
+@pytest.mark.asyncio
+async def test_leaving_that_is_served_behind_the_join_costs_a_join_and_nothing_else(tmp_path: Path) -> None:
+    """A broker may finish what it read from a connection that broke: the next heartbeat tells, and we are in again."""
+    async with ScriptedBroker() as broker:
+        group, state, heard = ScriptedGroup(broker, "as before"), tmp_path / "state.json", Parked()
+        kept_in(state, "as before")
+        broker.append("orders", 0, b"a")
         async with member_of(broker, instance_state_file=state, instance_id_wait_ms=0) as consumer:
-            assert await consumer.assigned() == {P0}
-            assert consumer.membership.member_id == "as before"
-            assert {beat.member_id for beat in group.beats()} == {"as before"}
-            assert -2 in [beat.member_epoch for beat in group.beats()]
+            consumer.subscribe(["orders"], listener=heard)
+            await eventually(lambda: [what for what, _ in heard.calls] == ["assigned"])
+            group.away = True
+            await eventually(lambda: [what for what, _ in heard.calls] == ["assigned", "lost", "assigned"])
+            assert await values(consumer, 1) == [b"a"]
+            await consumer.commit()
+            assert broker.committed == {("orders", 0): 1}
 
 
 @pytest.mark.asyncio
@@ -571,6 +628,25 @@ async def test_a_pattern_is_told_the_coordinator_and_matched_here_too() -> None:
         consumer.subscribe(pattern=re.compile("orders", re.IGNORECASE))
         await broker.until(lambda: [b for b in group.beats()[beats:] if b.subscribed_topic_regex == "(?i)orders"])
         await eventually(lambda: consumer.subscription() == {"orders", "Orders"})
+        await consumer.aclose()
+        await nothing_left(broker)
+
+
+@pytest.mark.asyncio
+async def test_a_broker_that_knows_no_patterns_is_told_names_and_what_still_matches_is_kept() -> None:
+    """Version 0 of the heartbeat: until the cluster's topics are known the subscription is the one before."""
+    async with ScriptedBroker({"orders": 1, "other": 1}) as broker:
+        group, heard = ScriptedGroup(broker), Parked()
+        broker.caps[API] = 0
+        group.assign(orders=[0])
+        consumer = member_of(broker)
+        consumer.subscribe(["orders"], listener=heard)
+        await consumer.start()
+        assert await consumer.assigned() == {P0}
+        consumer.subscribe(pattern="o.*", listener=heard)
+        await broker.until(lambda: [b for b in group.beats() if b.subscribed_topic_names == ["orders", "other"]])
+        assert min(beat.member_epoch for beat in group.beats()[1:]) > 0
+        assert heard.calls == [("assigned", {P0})]
         await consumer.aclose()
         await nothing_left(broker)
 

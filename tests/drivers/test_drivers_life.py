@@ -181,21 +181,24 @@ async def test_a_pending_call_ends_when_the_consumer_is_closed() -> None:
 
 # ── a start that fails ──
 
+SOON, LONG = 150, 60_000
+"""Milliseconds for a start that retries until its time is over, and for one that ends by what it is told."""
+
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("script", "error"),
+    ("script", "error", "limit_ms"),
     [
-        (lambda b: b.topics.clear(), UnknownTopicOrPartitionError),
-        (lambda b: b.fail_next("Metadata", *[29] * 9), BrokerError),
-        (lambda b: b.fail_next("FindCoordinator", *[30] * 99), BrokerError),
-        (lambda b: b.fail_next("FindCoordinator", *[15] * 9999), BrokerError),
-        (lambda b: b.caps.update(JoinGroup=4), UnsupportedVersionError),
-        (lambda b: b.caps.update(OffsetCommit=6), UnsupportedVersionError),
-        (lambda b: b.on("ApiVersions", lambda _: b"HTTP/1.1 400 Bad Request"), ProtocolError),
-        (lambda b: b.drop_connection("Metadata", 9999), BrokerUnreachableError),
-        (lambda b: b.hold("Metadata") and None, (KafkaTimeoutError, BrokerUnreachableError)),
-        (lambda b: setattr(b, "advertised", ("127.0.0.1", 1)), BrokerUnreachableError),
+        (lambda b: b.topics.clear(), UnknownTopicOrPartitionError, SOON),
+        (lambda b: b.fail_next("Metadata", *[29] * 9), BrokerError, LONG),
+        (lambda b: b.fail_next("FindCoordinator", *[30] * 99), BrokerError, LONG),
+        (lambda b: b.fail_next("FindCoordinator", *[15] * 9999), BrokerError, SOON),
+        (lambda b: b.caps.update(JoinGroup=4), UnsupportedVersionError, LONG),
+        (lambda b: b.caps.update(OffsetCommit=6), UnsupportedVersionError, LONG),
+        (lambda b: b.on("ApiVersions", lambda _: b"HTTP/1.1 400 Bad Request"), ProtocolError, LONG),
+        (lambda b: b.drop_connection("Metadata", 9999), BrokerUnreachableError, SOON),
+        (lambda b: b.hold("Metadata") and None, (KafkaTimeoutError, BrokerUnreachableError), SOON),
+        (lambda b: setattr(b, "advertised", ("127.0.0.1", 1)), BrokerUnreachableError, SOON),
     ],
     ids=[
         *("no topic", "topic refused", "group refused", "no coordinator", "old JoinGroup", "old OffsetCommit"),
@@ -203,13 +206,13 @@ async def test_a_pending_call_ends_when_the_consumer_is_closed() -> None:
     ],
 )
 async def test_a_failed_start_leaves_nothing_behind_and_the_identity_free(
-    script: Callable[[ScriptedBroker], object], error: type[Exception] | tuple[type[Exception], ...]
+    script: Callable[[ScriptedBroker], object], error: type[Exception] | tuple[type[Exception], ...], limit_ms: int
 ) -> None:
     registry = IdentityRegistry()
     async with ScriptedBroker() as broker:
         script(broker)
-        consumer = consumer_of(broker, registry=registry, default_api_timeout_ms=150)
-        async with asyncio.timeout(AT_ONCE):
+        consumer = consumer_of(broker, registry=registry, default_api_timeout_ms=limit_ms)
+        async with asyncio.timeout(10):
             with pytest.raises(error):
                 await consumer.start()
         assert tasks_left() == []

@@ -17,6 +17,7 @@ from kafkastatic._group.member import (
     CloseRequested,
     CoordinatorFound,
     MetadataChanged,
+    RequestFailed,
     RevokeFinished,
     Send,
     Started,
@@ -33,7 +34,7 @@ from kafkastatic._protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatResponseTopicPartitions,
 )
 from kafkastatic.types import ClusterSnapshot, TopicInfo, TopicPartition
-from tests.group.machine import GROUP, INST, MINE, NOTHING, O0, O1, O2, O3, Failed, done, error_of, reports
+from tests.group.machine import GROUP, INST, LOST, MINE, NOTHING, O0, O1, O2, O3, Failed, done, error_of, reports
 
 __all__ = ["GROUP", "INST", "MINE", "NOTHING", "O0", "O1", "O2", "O3", "Failed", "done", "error_of", "reports"]
 
@@ -89,6 +90,11 @@ def join(
     key: int, *, topics: Sequence[str] = ("orders",), regex: str | None = None, instance_id: str | None = INST
 ) -> Send:
     return full(key, 0, owned={}, topics=topics, regex=regex, instance_id=instance_id, timeout=30.0)
+
+
+def rejoin(key: int, *, topics: Sequence[str] = ("orders",)) -> Send:
+    """A join with epoch -2 directly ahead of it: by a static member that the coordinator may know."""
+    return join(key, topics=topics).evolve(ahead=leave(0, -2).request)
 
 
 def leave(key: int, epoch: int, instance_id: str | None = INST) -> Send:
@@ -237,9 +243,11 @@ def waiting() -> ConsumerMember:
 
 
 def probing() -> ConsumerMember:
-    """One whose process crashed: told at 0.1 that its instance id is taken, it leaves as who it was, by heartbeat 2."""
-    member = joining(RESUMED)
-    member.handle(Answered(1, refused(111)), 0.1)
+    """A dynamic one whose join 1 was not answered; told at 0.1 that it is known, it leaves, by heartbeat 3."""
+    member = joining(DYNAMIC)
+    member.handle(RequestFailed(1, LOST), 0.0)
+    member.handle(CoordinatorFound(VERSIONS), 0.0)
+    member.handle(Answered(2, refused(110)), 0.1)
     return member
 
 

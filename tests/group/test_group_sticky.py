@@ -168,6 +168,15 @@ def test_a_member_without_generation_yields_to_one_that_has_one() -> None:
     assert sticky({"t0": 2}, old, eager("B", "t0", "t0-0", 1)) == {"A": "t0-1", "B": "t0-0"}
 
 
+@pytest.mark.parametrize("generation", [-2, -(2**31)])
+def test_a_generation_that_is_none_makes_no_leader_fail(generation: int) -> None:
+    """Whatever a member says in its user data; two that say it are two owners as any."""
+    partitions, odd = {"t0": 2}, [eager(name, "t0", "t0-0 t0-1", generation) for name in ("A", "B")]
+
+    assert sticky(partitions, odd[0]) == {"A": "t0-0 t0-1"}
+    assert sticky(partitions, *odd) == {"A": "t0-0", "B": "t0-1"}
+
+
 def test_the_generation_of_a_subscription_goes_before_that_of_its_user_data() -> None:
     """The user data of `cooperative-sticky` stands in where the subscription has no field for it (before Kafka 3.4)."""
     assignor = CooperativeStickyAssignor()

@@ -16,6 +16,7 @@ from kafkastatic._group.member import (
     Report,
     RequestFailed,
     Stop,
+    SubscriptionChanged,
     TimerFired,
 )
 from kafkastatic.errors import BrokerError, FencedInstanceIdError, GroupMaxSizeReachedError, UnreleasedInstanceIdError
@@ -34,13 +35,16 @@ from tests.group.consumer_machine import (
     Failed,
     done,
     error_of,
+    finding,
     gone,
     join,
     joining,
     leave,
     losing,
+    paused,
     probing,
     refused,
+    rejoin,
     reports,
     stable,
     told,
@@ -67,52 +71,76 @@ def retries(member, key: int, until: float, code: int = 111) -> int:
 # ── a crash, and its restart under the member id that was kept ──
 
 
-@pytest.mark.scenario(33, where="machine")
-def test_a_restart_after_a_crash_leaves_as_its_dead_self_and_joins() -> None:
-    """Two round trips after UNRELEASED_INSTANCE_ID it owns what it owned; nobody waits for a session to time out."""
-    member = joining(RESUMED)
-
-    assert member.handle(Answered(1, refused(111)), 0.1) == [leave(2, -2)]
-    assert done(member.handle(Answered(2, gone(-2)), 0.2)) == [join(3)]
-    assert done(member.handle(Answered(3, well(4, HALF)), 0.3)) == [Assign(MINE, MINE)]
-
-
 @pytest.mark.scenario(31, where="machine")
-def test_a_restart_after_a_close_is_one_round_trip() -> None:
-    """The instance id was released: the first answer has the assignment."""
-    member = joining(RESUMED)
+@pytest.mark.scenario(33, where="machine")
+def test_a_restart_leaves_as_its_dead_self_and_joins_in_one_round_trip() -> None:
+    """Whether the process crashed or closed: -2 frees the place, or is said again; directly behind it goes the join."""
+    member = finding(RESUMED)
 
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.0)) == [rejoin(1)]
     assert done(member.handle(Answered(1, well(4, HALF)), 0.1)) == [Assign(MINE, MINE)]
 
 
-@pytest.mark.parametrize("code", [25, 69])
-def test_a_restart_that_nobody_remembers_joins(code: int) -> None:
-    """The session timed out between the two questions: the instance id is nobody's, or the group is gone."""
-    member = probing()
-
-    assert done(member.handle(Answered(2, refused(code)), 0.2)) == [join(3)]
+@pytest.mark.scenario(33, where="machine")
+def test_who_was_in_the_group_joins_again_by_one_round_trip() -> None:
+    """From a pause, too: the answer to its -2 may have been lost."""
+    assert done(paused().handle(SubscriptionChanged(frozenset({"orders"})), 2.0)) == [rejoin(4)]
 
 
 @pytest.mark.scenario(35, where="machine")
 def test_a_restart_that_another_process_forestalled_waits() -> None:
-    """The kept member id is not the owner's: the owner is not touched, and not asked about a second time."""
-    member = probing()
+    """The kept member id is not the owner's: the owner is not touched, however often it is tried."""
+    member = joining(RESUMED)
 
-    assert member.handle(Answered(2, refused(82)), 0.2) == [
+    assert member.handle(Answered(1, refused(111)), 0.1) == [
         Report("waiting_for_release", {"error": "UNRELEASED_INSTANCE_ID", "timeout_s": 60.0})
     ]
     assert member.state is State.WAITING
-    assert retries(member, 3, 5.0) > 2
+    assert done(member.handle(TimerFired(), 0.2)) == [rejoin(2)]
+    assert member.handle(Answered(2, refused(111)), 0.3) == []
+    assert done(member.handle(TimerFired(), 0.5)) == [rejoin(3)]
+
+
+def test_a_restart_meets_a_loading_coordinator() -> None:
+    """Both are refused, or the first one alone: -2 goes ahead of the next join again."""
+    member = joining(RESUMED)
+
+    assert member.handle(Answered(1, refused(14)), 0.1) == []
+    assert done(member.handle(TimerFired(), 0.2)) == [rejoin(2)]
+    member.handle(Answered(2, refused(111)), 0.3)
+    assert done(member.handle(TimerFired(), 0.5)) == [rejoin(3)]
+
+
+@pytest.mark.scenario(33, where="machine")
+@pytest.mark.parametrize("code", [25, 110])
+def test_leaving_that_comes_behind_the_join_is_noticed_by_the_next_heartbeat(code: int) -> None:
+    """A broker may finish what it read from a connection that broke: the member loses what it has and joins anew."""
+    member, actions = told(refused(code), RESUMED)
+
+    assert [action for action in actions if isinstance(action, Lose)] != []
+    assert done(member.handle(LoseFinished(), 6.0)) == [join(4) if code == 25 else rejoin(4)]
+
+
+# ── a dynamic member that is known already ──
+
+
+@pytest.mark.parametrize("code", [25, 69])
+def test_a_dynamic_member_that_nobody_remembers_joins(code: int) -> None:
+    """Its session timed out between the two questions, or the group is gone."""
+    member = probing()
+
+    assert done(member.handle(Answered(3, refused(code)), 0.2)) == [join(4, instance_id=None)]
 
 
 def test_a_probe_meets_a_loading_coordinator() -> None:
-    """It joins again after a backoff, and asks again whose the id is."""
+    """It joins again after a backoff, and asks again whether it is known."""
     member = probing()
 
-    assert member.handle(Answered(2, refused(14)), 0.2) == []
-    assert member.deadline() == pytest.approx(0.3)
-    assert done(member.handle(TimerFired(), 0.31)) == [join(3)]
-    assert done(member.handle(Answered(3, refused(111)), 0.4)) == [leave(4, -2)]
+    assert member.handle(Answered(3, refused(14)), 0.2) == []
+    at = member.deadline()
+    assert at is not None
+    assert done(member.handle(TimerFired(), at)) == [join(4, instance_id=None)]
+    assert done(member.handle(Answered(4, refused(110)), at)) == [leave(5, -1, instance_id=None)]
 
 
 @pytest.mark.parametrize("code", [15, 16])
@@ -120,22 +148,22 @@ def test_a_probe_meets_no_coordinator(code: int) -> None:
     """It is looked up, and joined."""
     member = probing()
 
-    assert done(member.handle(Answered(2, refused(code)), 0.2)) == [FindCoordinator(after=0.1)]
-    assert done(member.handle(CoordinatorFound(VERSIONS), 0.4)) == [join(3)]
+    assert isinstance(done(member.handle(Answered(3, refused(code)), 0.2))[0], FindCoordinator)
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.4)) == [join(4, instance_id=None)]
 
 
 def test_a_lost_probe_is_followed_by_a_join() -> None:
     """Which finds out whether the probe has arrived."""
     member = probing()
 
-    assert done(member.handle(RequestFailed(2, LOST), 0.2)) == [FindCoordinator(after=0.1)]
-    assert done(member.handle(CoordinatorFound(VERSIONS), 0.4)) == [join(3)]
-    assert done(member.handle(Answered(3, refused(111)), 0.5)) == [leave(4, -2)]
+    assert isinstance(done(member.handle(RequestFailed(3, LOST), 0.2))[0], FindCoordinator)
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.4)) == [join(4, instance_id=None)]
+    assert done(member.handle(Answered(4, refused(110)), 0.5)) == [leave(5, -1, instance_id=None)]
 
 
 def test_a_probe_that_is_refused_for_good_ends_the_member() -> None:
     """As any refusal does."""
-    assert done(probing().handle(Answered(2, refused(30)), 0.2))[0] == Lose(NOTHING, "failed")
+    assert done(probing().handle(Answered(3, refused(30)), 0.2))[0] == Lose(NOTHING, "failed")
 
 
 # ── a join whose answer was lost, an epoch that was fenced ──
@@ -143,34 +171,23 @@ def test_a_probe_that_is_refused_for_good_ends_the_member() -> None:
 
 @pytest.mark.scenario(34, where="machine")
 def test_a_member_whose_join_was_not_answered_knows_itself_again() -> None:
-    """Its own identity refuses it: it leaves as who it is, and joins; two round trips."""
+    """It leaves as who it may be, and joins directly behind; one round trip."""
     member = joining()
     member.handle(RequestFailed(1, LOST), 0.1)
-    member.handle(CoordinatorFound(VERSIONS), 0.2)
 
-    assert done(member.handle(Answered(2, refused(111)), 0.3)) == [leave(3, -2)]
-    assert done(member.handle(Answered(3, gone(-2)), 0.4)) == [join(4)]
-    assert done(member.handle(Answered(4, well(4, HALF)), 0.5)) == [Assign(MINE, MINE)]
-
-
-@pytest.mark.scenario(34, where="machine")
-def test_a_broker_may_let_the_same_member_in_again() -> None:
-    """Later brokers take the second join of one member id for what it is."""
-    member = joining()
-    member.handle(RequestFailed(1, LOST), 0.1)
-    member.handle(CoordinatorFound(VERSIONS), 0.2)
-
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.2)) == [rejoin(2)]
     assert done(member.handle(Answered(2, well(4, HALF)), 0.3)) == [Assign(MINE, MINE)]
 
 
-@pytest.mark.scenario(34, where="machine")
-def test_a_broker_may_refuse_what_the_member_was_before() -> None:
+def test_a_broker_may_refuse_what_a_dynamic_member_was_before() -> None:
     """INVALID_REQUEST to a member id that it knows otherwise: that one leaves; a second refusal is the member's end."""
-    member = joining(RESUMED)
+    member = joining(DYNAMIC)
+    member.handle(RequestFailed(1, LOST), 0.1)
+    member.handle(CoordinatorFound(VERSIONS), 0.2)
 
-    assert done(member.handle(Answered(1, refused(42)), 0.1)) == [leave(2, -2)]
-    assert done(member.handle(Answered(2, gone(-2)), 0.2)) == [join(3)]
-    assert done(member.handle(Answered(3, refused(42)), 0.3)) == [Lose(NOTHING, "failed"), Failed(BrokerError, API)]
+    assert done(member.handle(Answered(2, refused(42)), 0.3)) == [leave(3, -1, instance_id=None)]
+    assert done(member.handle(Answered(3, gone(-1)), 0.4)) == [join(4, instance_id=None)]
+    assert done(member.handle(Answered(4, refused(42)), 0.5)) == [Lose(NOTHING, "failed"), Failed(BrokerError, API)]
 
 
 def test_a_dynamic_member_whose_join_was_not_answered_leaves_for_good_before_it_joins() -> None:
@@ -186,7 +203,7 @@ def test_a_dynamic_member_whose_join_was_not_answered_leaves_for_good_before_it_
 @pytest.mark.scenario(34, where="machine")
 @pytest.mark.scenario(38, where="machine")
 def test_a_fenced_epoch_loses_before_it_joins_and_knows_itself_again() -> None:
-    """on_partitions_lost runs before anything is sent; then the join, and the probe that its own identity asks for."""
+    """on_partitions_lost runs before anything is sent; then -2, for its own identity may stand, and the join."""
     member, actions = told(refused(110))
 
     assert actions == [
@@ -195,19 +212,8 @@ def test_a_fenced_epoch_loses_before_it_joins_and_knows_itself_again() -> None:
     ]
     assert (member.membership.epoch, member.membership.assignment) == (-1, NOTHING)
     assert member.deadline() is None
-    assert done(member.handle(LoseFinished(), 6.0)) == [join(4)]
-    assert done(member.handle(Answered(4, refused(111)), 6.1)) == [leave(5, -2)]
-    assert done(member.handle(Answered(5, gone(-2)), 6.2)) == [join(6)]
-    assert done(member.handle(Answered(6, well(7, HALF)), 6.3)) == [Assign(MINE, MINE)]
-
-
-def test_a_released_id_that_is_taken_meanwhile_is_waited_for() -> None:
-    """Between leaving and joining somebody else came in: it is not left a second time."""
-    member = probing()
-    member.handle(Answered(2, gone(-2)), 0.2)
-
-    assert reports(member.handle(Answered(3, refused(111)), 0.3)) == ["waiting_for_release"]
-    assert retries(member, 4, 5.0) > 2
+    assert done(member.handle(LoseFinished(), 6.0)) == [rejoin(4)]
+    assert done(member.handle(Answered(4, well(7, HALF)), 6.1)) == [Assign(MINE, MINE)]
 
 
 # ── the id of another ──

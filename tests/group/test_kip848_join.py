@@ -56,6 +56,7 @@ from tests.group.consumer_machine import (
     join,
     joining,
     refused,
+    rejoin,
     reports,
     saving,
     snapshot,
@@ -132,6 +133,16 @@ def test_a_broker_without_the_api_is_refused() -> None:
     assert "Kafka 4.0" in str(error)
     assert "group_protocol='classic'" in str(error)
     assert (error.group, error.instance_id) == ("payments", INST)
+
+
+@pytest.mark.parametrize("commits", [{}, {8: (0, 8)}], ids=["none", "older ones"])
+def test_a_broker_that_would_take_no_commit_is_refused_before_the_join(commits) -> None:
+    """Every commit would be answered UNSUPPORTED_VERSION."""
+    actions = finding().handle(CoordinatorFound({68: (0, 1), **commits}), 0.5)
+
+    error = error_of(actions)
+    assert isinstance(error, UnsupportedVersionError)
+    assert "OffsetCommit" in str(error)
 
 
 @pytest.mark.parametrize("key", [1, 3], ids=["joining", "in the group"])
@@ -229,7 +240,7 @@ def test_a_member_id_that_cannot_be_saved_ends_the_member() -> None:
 
 def test_a_member_id_that_was_kept_is_not_saved_again() -> None:
     """It is durable already."""
-    assert done(finding(RESUMED).handle(CoordinatorFound(VERSIONS), 0.5)) == [join(1)]
+    assert done(finding(RESUMED).handle(CoordinatorFound(VERSIONS), 0.5)) == [rejoin(1)]
 
 
 def test_unsubscribing_while_the_id_is_saved_joins_nothing() -> None:
@@ -261,7 +272,7 @@ def test_a_coordinator_that_is_none_is_looked_up_again(code: int) -> None:
     member = joining()
 
     assert done(member.handle(Answered(1, refused(code)), 0.1)) == [FindCoordinator(after=0.1)]
-    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [join(2)]
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [rejoin(2)]
 
 
 def test_a_lost_join_is_sent_again() -> None:
@@ -272,7 +283,7 @@ def test_a_lost_join_is_sent_again() -> None:
 
     assert reports(actions) == ["coordinator_lost"]
     assert done(actions) == [FindCoordinator(after=0.1)]
-    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [join(2)]
+    assert done(member.handle(CoordinatorFound(VERSIONS), 0.3)) == [rejoin(2)]
     assert member.handle(Answered(1, well(4, HALF)), 0.4) == []
 
 

@@ -50,6 +50,7 @@ from kafkastatic._group.member import (
     SubscriptionChanged,
     TimerFired,
 )
+from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kafkastatic.errors import KafkaTimeoutError, ProtocolError, TopicAuthorizationFailedError
 from kafkastatic.types import TopicPartition
 from tests.group.consumer_machine import (
@@ -196,6 +197,10 @@ class World:
         assert self.saved, "a request under a member id that is not durable"
         assert send.timeout > 0
         assert (request.member_id, request.instance_id) == (MID, "billing-0" if self.static else None)
+        ahead = send.ahead
+        if isinstance(ahead, ConsumerGroupHeartbeatRequest):
+            assert (ahead.member_id, ahead.instance_id, ahead.member_epoch) == (MID, "billing-0", LEAVE_FOR_NOW)
+            assert epoch == JOIN and self.static and self.sent, "left ahead of a first join"
         if epoch == JOIN:
             assert state is State.JOINING
             assert not self.owned and request.topic_partitions == []
@@ -230,6 +235,8 @@ class World:
         happenings += [self.find] * 6 + [self.end_callback] * 6 + [self.save] * 3
         happenings += [self.metadata, self.subscribe, self.expire, self.reject_commit, self.forget]
         happenings += [self.resume] * 3
+        if self.member.state is State.PROBING:
+            happenings += [self.answer_badly] * 8
         if not self.choose(30 if self.member.state in (State.WAITING, State.SAVING, State.PROBING) else 200):
             happenings = [self.close]
         happenings[self.choose(len(happenings))]()
@@ -323,11 +330,12 @@ class World:
             self.answer(flight, 0)
 
     def answer_badly(self) -> None:
-        flight = self.pick()
+        probing = self.member.state is State.PROBING  # seldom: what it waits for is answered then
+        flight = self.live()[0] if probing else self.pick()
         if flight is not None:
             codes = COMMON if self.choose(20) else RARE
-            if self.member.state is State.PROBING:
-                codes = (14, 15, 25, 69, 82)
+            if probing:
+                codes = (14, 15, 25, 69)
             self.answer(flight, codes[self.choose(len(codes))])
 
     def answer(self, flight: InFlight, code: int) -> None:

@@ -7,20 +7,19 @@ import functools
 import pytest
 
 from tests.conformance import recordings
-from tests.conformance.brokers import BROKERS, EVERY_DAY, play_on, real
+from tests.conformance.brokers import BROKERS, EVERY_DAY, every_day, play_on, real
 from tests.conformance.differences import compared
-from tests.conformance.session import played_on
 from tests.conformance.transcript import Step
 from tests.integration.conftest import demand_kafka
 
-PAIRS = [(broker, name) for broker in EVERY_DAY for name in played_on(broker)]
+PAIRS = [(broker, name) for broker in EVERY_DAY for name in every_day(broker)]
 
 
 @functools.cache
 def answers(broker: str) -> dict[str, list[Step]]:
     """What a real broker of that kind answers in every scenario. (A fixture would be made anew for every pair.)"""
     with real(broker) as kafka:
-        return play_on(kafka.bootstrap, played_on(broker))
+        return play_on(kafka.bootstrap, every_day(broker))
 
 
 @pytest.mark.parametrize(("broker", "name"), PAIRS)

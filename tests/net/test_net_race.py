@@ -67,6 +67,23 @@ def test_a_broker_that_hangs_among_healthy_ones_costs_half_a_second() -> None:
     assert brokers.asked == [("a", 0.0), ("b", 0.5)]
 
 
+def test_a_broker_that_nobody_can_stand_in_for_is_asked_without_a_task_of_its_own() -> None:
+    asking: list[asyncio.Task[object] | None] = []
+
+    async def ask(_: Node, timeout: float) -> str:
+        asking.append(asyncio.current_task())
+        return f"within {timeout:g} s"
+
+    async def main() -> None:
+        for known, others in (("a", ""), ("", "a")):
+            race = Race(ask, asyncio.get_running_loop().time, 30.0)
+            await race.run(Brokers().nodes(known), Brokers().nodes(others))
+            assert race.won == ("within 30 s", "a:9092")
+        assert asking == [asyncio.current_task()] * 2
+
+    run_virtually(main())
+
+
 def test_brokers_that_are_down_are_passed_over_at_once() -> None:
     brokers = Brokers(a=(0.0, DOWN), b=(0.0, DOWN), c=(0.1, None))
     race, at = raced(brokers, "a b c")

@@ -16,7 +16,7 @@ from tools.real_kafka import DEFAULT_VERSION, free_port
 
 _AS_THE_REAL_ONE: dict[str, object] = {"auto.create.topics.enable": False, "group.min.session.timeout.ms": 1000}
 
-_LIMITS = ("group.consumer.min.", "group.consumer.migration.policy")
+_LIMITS = ("group.consumer.min.",)
 """Settings that only allow what the embedded broker allows anyway."""
 
 

@@ -118,16 +118,22 @@ class ConfluentMember(ForeignMember):
 
     client_id = "confluent"
 
+    def protocol(self) -> dict[str, Any]:
+        """The options that the group protocol has."""
+        return {
+            "heartbeat.interval.ms": HEARTBEAT_MS,
+            "session.timeout.ms": SESSION_MS,
+            "partition.assignment.strategy": self.assignor,
+        }
+
     async def start(self) -> None:
         options: dict[str, Any] = {
             "client.id": self.client_id,
             "bootstrap.servers": self.bootstrap,
             "group.id": self.group,
             "auto.offset.reset": "earliest",
-            "heartbeat.interval.ms": HEARTBEAT_MS,
-            "session.timeout.ms": SESSION_MS,
             "auto.commit.interval.ms": 50,
-            "partition.assignment.strategy": self.assignor,
+            **self.protocol(),
         }
         if self.instance_id is not None:
             options["group.instance.id"] = self.instance_id
@@ -160,6 +166,13 @@ class ConfluentMember(ForeignMember):
     async def stop(self) -> None:
         self._ending = True
         await self._task
+
+
+class ConfluentKip848Member(ConfluentMember):
+    """The same by the protocol of KIP-848; whose intervals are the broker's."""
+
+    def protocol(self) -> dict[str, Any]:
+        return {"group.protocol": "consumer", "group.remote.assignor": self.assignor}
 
 
 class KafkaPythonMember(ForeignMember):
@@ -258,7 +271,7 @@ class Jvm:
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8", bufsize=1
         )
-        self._ready = threading.Event()
+        self._up, self._ready = False, threading.Event()
         self._told: dict[str, Callable[..., None]] = {}
         self._ended: dict[str, threading.Event] = {}
         self._thread = threading.Thread(target=self._listen, name="jvm", daemon=True)
@@ -269,15 +282,17 @@ class Jvm:
         for line in self._process.stdout:
             member, *words = line.split()
             if not words:
+                self._up = True
                 self._ready.set()
                 continue
             if words == ["ended"]:
                 self._ended[member].set()
             self._told[member](*words)
+        self._ready.set()  # it may have ended before it was up
 
     def wait(self) -> None:
         """Wait until it is up; it compiles its program first, and a busy machine takes long to do so."""
-        assert self._ready.wait(120), "the Java program did not start"
+        assert self._ready.wait(300) and self._up, "the Java program did not start"
 
     def start(self, member: str, told: Callable[..., None], topic: str, options: Mapping[str, object]) -> None:
         """Start a consumer; `told` is called, in another thread, with the words of every line that it prints."""

@@ -95,6 +95,11 @@ class _Peer(asyncio.Protocol):
         del self._broker.peers[self.number]
         self._broker.happened()
 
+    @property
+    def behind(self) -> int:
+        """How many requests have come in behind the one that is being served."""
+        return self._frames.qsize()
+
     async def _serve(self) -> None:
         while True:
             frame = await self._frames.get()

@@ -2,9 +2,13 @@
 
 The coordinator keeps an instance id for whoever has it, until that one leaves or its session has expired: a newcomer is
 refused with UNRELEASED_INSTANCE_ID. It is refused so even if it is itself that has it: after a crash, when the answer
-to its join was lost, after FENCED_MEMBER_EPOCH. Leaving for now as who it was (epoch -2) tells the three cases apart,
-and touches nobody else, for the coordinator compares the member ids: 0, it was ours, and is free now;
-FENCED_INSTANCE_ID, it is somebody else's; UNKNOWN_MEMBER_ID or GROUP_ID_NOT_FOUND, nobody's.
+to its join was lost, after FENCED_MEMBER_EPOCH. So a static member that may be known already leaves for now as who it
+was (epoch -2) directly ahead of each join, on the same connection, which a broker serves in order: one round trip. The
+coordinator compares the member ids, so that nobody else is touched. If the id was ours it is free now, and if it was
+nobody's it is; if it is somebody else's (FENCED_INSTANCE_ID) the join's own answer says so. Nobody waits for the other.
+
+Should -2 come behind the join that was accepted after all, because a broker finishes what it read from a connection
+that broke, then the next heartbeat is refused, and the member joins anew.
 
 `consumer.py` goes on where this ends.
 """
@@ -19,18 +23,14 @@ from kafkastatic._group.settings import ConsumerSettings, lacks_kip848
 from kafkastatic._group.standing import Standing
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for, is_retriable
-from kafkastatic._protocol.messages.consumer_group_heartbeat import (
-    ConsumerGroupHeartbeatRequest,
-    ConsumerGroupHeartbeatResponse,
-)
-from kafkastatic._protocol.primitives import Request
+from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kafkastatic.types import Membership
 
 NO_COORDINATOR = frozenset({codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR})
 
-MAYBE_OURS = frozenset({codes.UNRELEASED_INSTANCE_ID, codes.FENCED_MEMBER_EPOCH, codes.INVALID_REQUEST})
-"""What a member is refused with by what it was itself: the first by any broker up to 4.4, if it is static; the second
-by older ones, if it is dynamic; the third by later ones, perhaps, if it was something else."""
+MAYBE_OURS = frozenset({codes.FENCED_MEMBER_EPOCH, codes.INVALID_REQUEST})
+"""What a dynamic member is refused with by what it was itself: the first by older brokers, the second by later ones,
+perhaps. It asks before it leaves, for the others are given what it has."""
 
 REMEDIES = {
     codes.UNSUPPORTED_VERSION: "The brokers' group.coordinator.rebalance.protocols has to name consumer"
@@ -128,11 +128,16 @@ class Joining(Standing[State]):
         self._move("join")
         told = self._told = Told.of(self._wanted, {})
         report = Report("joining", {"member_id": self.membership.member_id, "reason": self._reason})
-        return [report, self._ask(heartbeat.full(self.membership, heartbeat.JOIN, told, self._settings))]
+        ahead = self._leaving(permanently=False) if self._known and self._static else None
+        return [report, self._ask(heartbeat.full(self.membership, heartbeat.JOIN, told, self._settings), ahead)]
 
-    def _ask(self, request: Request[ConsumerGroupHeartbeatResponse]) -> Send:
+    def _ask(self, request: ConsumerGroupHeartbeatRequest, ahead: ConsumerGroupHeartbeatRequest | None = None) -> Send:
         self._live.clear()  # there is one at a time; what an earlier one is answered is of no account
-        return self._send(request, self._settings.request_timeout)
+        return self._send(request, self._settings.request_timeout, ahead)
+
+    @property
+    def _static(self) -> bool:
+        return self.membership.instance_id is not None
 
     def _save(self) -> list[Action]:
         if self._saving:
@@ -148,15 +153,13 @@ class Joining(Standing[State]):
         return self._join() if self.state is State.SAVING else []
 
     def _join_refused(self, code: int, detail: str | None, now: float) -> list[Action]:
-        if code in MAYBE_OURS and self._known:
+        if code in MAYBE_OURS and self._known and not self._static:
             self._move("maybe ours")
             return [self._ask(self._leaving(permanently=False))]
         if code in NO_COORDINATOR:
             self._known = True
             return self._seek_coordinator()
-        if code == codes.UNRELEASED_INSTANCE_ID or (
-            code == codes.GROUP_MAX_SIZE_REACHED and self.membership.instance_id is not None
-        ):
+        if code == codes.UNRELEASED_INSTANCE_ID or (code == codes.GROUP_MAX_SIZE_REACHED and self._static):
             return self._await_release(code, detail, now)
         return self._not_now(now) if is_retriable(code) else self._refused(code, detail)
 
@@ -173,10 +176,10 @@ class Joining(Standing[State]):
 
     def _leaving(self, *, permanently: bool) -> ConsumerGroupHeartbeatRequest:
         """The heartbeat that takes us out; a static member's place is kept unless it leaves for good."""
-        keeps = self.membership.instance_id is not None and not permanently
+        keeps = self._static and not permanently
         return heartbeat.leave(self.membership, heartbeat.LEAVE_FOR_NOW if keeps else heartbeat.LEAVE)
 
-    # ── whose is the instance id? ──
+    # ── whose is the id? ──
 
     def _probe_answered(self, code: int, detail: str | None, now: float) -> list[Action]:
         if code in NO_COORDINATOR:
@@ -186,8 +189,6 @@ class Joining(Standing[State]):
         self._known = False
         if code in (codes.NONE, codes.UNKNOWN_MEMBER_ID, codes.GROUP_ID_NOT_FOUND):
             return self._join()
-        if code == codes.FENCED_INSTANCE_ID:
-            return self._await_release(codes.UNRELEASED_INSTANCE_ID, detail, now)
         return self._refused(code, detail)
 
     def _await_release(self, code: int, detail: str | None, now: float) -> list[Action]:

@@ -14,7 +14,7 @@ class State(enum.Enum):
     FINDING = "finding"  # cannot join before the coordinator is known
     SAVING = "saving"  # cannot join before its member id is durable
     JOINING = "joining"  # the heartbeat of epoch 0 is on its way
-    PROBING = "probing"  # asks whether it is itself that holds its instance id, by leaving as who it was
+    PROBING = "probing"  # a dynamic member that was refused because of what it was itself leaves as that
     WAITING = "waiting"  # backs off before it joins again
     STABLE = "stable"  # in the group; owns what it was told to own, as far as it knows the topics
     ASSIGNING = "assigning"  # in the group; on_partitions_assigned runs

@@ -80,6 +80,7 @@ class Desk:
         older: whether it is the coordinator that 3.9 has by default, written in Scala, that is followed.
         serves_consumer_groups: whether the protocol of KIP-848 is enabled.
         assignors: those of consumer groups, the default one first.
+        upgrades, downgrades: whether classic groups with members may become consumer groups, and the other way round.
         now: when the call in hand was made, in seconds.
         replies: what it has answered so far.
     """
@@ -91,6 +92,9 @@ class Desk:
         self.serves_consumer_groups = "consumer" in _listed_names(protocols)
         self.older = self.early and not self.serves_consumer_groups
         self.assignors = _listed_names(settings.group_consumer_assignors)
+        policy = settings.group_consumer_migration_policy or ("disabled" if self.early else "bidirectional")
+        self.upgrades = policy in ("upgrade", "bidirectional")
+        self.downgrades = policy in ("downgrade", "bidirectional")
         self.catalog = catalog
         self.new_id = new_id
         self.groups: dict[str, ClassicGroup | ConsumerGroup] = {}

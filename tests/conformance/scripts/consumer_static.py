@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.consumer_member import ConsumerMember, joined, stable
+from tests.conformance.consumer_member import ConsumerMember, joined, stable, topic_of
 from tests.conformance.session import SHORT, Session, consumer_scenario, on, scenario
 
 
@@ -10,7 +10,7 @@ async def two(
     s: Session, partitions: int = 4, assignor: str | None = None
 ) -> tuple[ConsumerMember, ConsumerMember, str]:
     """A stable group of two static members."""
-    topic = await s.topic(partitions=partitions)
+    topic = await topic_of(s, partitions=partitions)
     a, b = (ConsumerMember(s, name, topics=[topic], instance_id=name, assignor=assignor) for name in "ab")
     await joined(a, b)
     return a, b, topic
@@ -90,7 +90,7 @@ async def consumer_static_leaves_while_it_is_away(s: Session) -> None:
 async def consumer_static_returns_with_another_subscription(s: Session) -> None:
     """The group's epoch moves by one; what it had and wants no more goes with the new target."""
     a, b, topic = await two(s, assignor="range")
-    other = await s.topic("u", partitions=3)
+    other = await topic_of(s, "u", partitions=3)
     await b.step_out()
     b.restarted().topics = [topic, other]
     await b.join("more topics")
@@ -260,7 +260,7 @@ async def consumer_static_is_removed_by_an_administrator(s: Session) -> None:
 @consumer_scenario
 async def consumer_instance_ids_are_changed(s: Session) -> None:
     """A dynamic member that names an instance id later, a static one that is joined again as a dynamic one."""
-    topic = await s.topic(partitions=2)
+    topic = await topic_of(s, partitions=2)
     a = ConsumerMember(s, "a", topics=[topic])
     await joined(a)
     await a.heartbeat("names an instance id", instance_id="a")

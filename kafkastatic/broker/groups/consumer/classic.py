@@ -56,7 +56,12 @@ def join(desk: Desk, asked: Asked, group: ConsumerGroup) -> None:
         return
     owner = group.owner(request.group_instance_id)
     # In 3.9 a group becomes a classic one only when somebody leaves it.
-    downgrades = not desk.early and owner is not None and owner.classic is None and _others_classic(desk, group, owner)
+    downgrades = (
+        not desk.early
+        and owner is not None
+        and owner.classic is None
+        and migrating.may_turn_classic(desk, group, gone=[owner.member_id], size=len(group.members))
+    )
     if predecessor is not None:
         if predecessor.member_id != member_id:
             desk.end_timers(group.group_id, predecessor.member_id)
@@ -109,11 +114,6 @@ def _subscription(desk: Desk, request: JoinGroupRequest) -> Subscription:
     except ProtocolError:
         code = UNKNOWN_SERVER_ERROR if desk.early else INCONSISTENT_GROUP_PROTOCOL
         raise Refused(code, "The subscription cannot be read.") from None
-
-
-def _others_classic(desk: Desk, group: ConsumerGroup, owner: ConsumerMember) -> bool:
-    others = [member for member in group.members.values() if member is not owner]
-    return all(member.classic is not None for member in others) and len(group.members) <= desk.settings.group_max_size
 
 
 def _updated(asked: Asked, member: ConsumerMember, subscription: Subscription) -> ConsumerMember:

@@ -5,7 +5,7 @@ Members are values: a request makes another one of a member, and puts it into th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Literal
 
@@ -205,7 +205,6 @@ class ConsumerGroup:
     def classic_members(self) -> list[ConsumerMember]:
         return [member for member in self.members.values() if member.classic is not None]
 
-    def all_classic_but(self, gone: Iterable[str]) -> bool:
-        """Whether somebody is left without these members, and all who are left speak the classic protocol."""
-        left = [member for member_id, member in self.members.items() if member_id not in set(gone)]
-        return bool(left) and all(member.classic is not None for member in left)
+    def classic_without(self, gone: Collection[str]) -> bool:
+        """Whether all who are left without these members, if there are any, speak the classic protocol."""
+        return all(member.classic is not None for member_id, member in self.members.items() if member_id not in gone)

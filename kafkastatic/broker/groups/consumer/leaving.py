@@ -18,7 +18,8 @@ def fence(desk: Desk, group: ConsumerGroup, member_ids: Collection[str]) -> None
         return
     for member_id in member_ids:
         desk.end_timers(group.group_id, member_id)
-    downgrade = group.all_classic_but(member_ids)
+    left = len(group.members) - len(member_ids)
+    downgrade = left > 0 and migrating.may_turn_classic(desk, group, gone=member_ids, size=left)
     for member_id in member_ids:
         group.remove(member_id)
     if downgrade:

@@ -6,8 +6,11 @@ becomes a classic one when the last such member has left, and others are there.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kafkastatic._protocol.consumer_protocol import decode_assignment, decode_subscription, encode_assignment
-from kafkastatic._protocol.error_codes import GROUP_ID_NOT_FOUND, REBALANCE_IN_PROGRESS
+from kafkastatic._protocol.error_codes import GROUP_ID_NOT_FOUND, REBALANCE_IN_PROGRESS, UNKNOWN_SERVER_ERROR
+from kafkastatic._protocol.messages.consumer_protocol_assignment import ConsumerProtocolAssignment
 from kafkastatic.broker.groups import rebalancing
 from kafkastatic.broker.groups.consumer.group import Classic, ConsumerGroup, ConsumerMember, Place, Refused
 from kafkastatic.broker.groups.consumer.targets import look_up
@@ -25,6 +28,8 @@ def from_classic(desk: Desk, group: ClassicGroup) -> ConsumerGroup:
         Refused: if it cannot become one.
     """
     size = len(group.members)
+    if not desk.upgrades:
+        raise _refused(group, "the online upgrade is disabled")
     if group.protocol_type != CONSUMER:
         raise _refused(group, "the group does not use the consumer embedded protocol")
     if size > desk.settings.group_consumer_max_size:
@@ -34,6 +39,8 @@ def from_classic(desk: Desk, group: ClassicGroup) -> ConsumerGroup:
     try:
         for member in group.members.values():
             consumer = _to_consumer(desk, group, member)
+            if not found.owners.keys().isdisjoint(consumer.assigned):
+                raise Refused(UNKNOWN_SERVER_ERROR, "The leader has assigned a partition to two members.")
             found.put(consumer)
             found.target[member.member_id] = frozenset(consumer.assigned)
     except ProtocolError:
@@ -95,6 +102,11 @@ def restart_classic_session(desk: Desk, group: ConsumerGroup, member: ConsumerMe
         desk.ring(Timer("session", group.group_id, member.member_id), member.classic.session_timeout_ms)
 
 
+def may_turn_classic(desk: Desk, group: ConsumerGroup, *, gone: Collection[str], size: int) -> bool:
+    """Whether a consumer group becomes a classic one without the members in `gone`, of that size."""
+    return desk.downgrades and group.classic_without(gone) and size <= desk.settings.group_max_size
+
+
 def to_classic(desk: Desk, group: ConsumerGroup, *, rebalances: bool) -> ClassicGroup:
     """Put a classic group in the place of a consumer group of which only classic members are left."""
     classic = ClassicGroup(group.group_id)
@@ -137,9 +149,9 @@ def encoded(desk: Desk, member: ConsumerMember) -> bytes:
 
 
 def _encoded(desk: Desk, places: frozenset[Place], metadata: bytes) -> bytes:
-    """In the version of the member's own metadata."""
+    """In the version of the member's own metadata, or the newest that there is."""
     named = [(desk.catalog.name(topic_id), number) for topic_id, number in sorted(places)]
-    version = int.from_bytes(metadata[:2], "big")
+    version = min(int.from_bytes(metadata[:2], "big"), ConsumerProtocolAssignment.MAX_VERSION)
     return encode_assignment([TopicPartition(name, n) for name, n in named if name is not None], version=version)
 
 

@@ -1,33 +1,25 @@
 """Subscriptions by regular expression, which the coordinator resolves. Pure.
 
-Kafka's are RE2J's, Python's stand in for them here: what both understand means the same. Where Kafka looks for new
-topics every ten seconds at most, and resolves an expression beside the request that brought it, it is done right after
-a request here: what follows from it is seen by the next one.
+Where Kafka looks for new topics every ten seconds at most, and resolves an expression beside the request that brought
+it, it is done right after a request here: what follows from it is seen by the next one.
 """
 
 from __future__ import annotations
 
-import re
-
 from kafkastatic._protocol.error_codes import INVALID_REGULAR_EXPRESSION
 from kafkastatic.broker.groups.consumer.group import ConsumerGroup, Refused
+from kafkastatic.broker.groups.consumer.patterns import BadPatternError, compiled
 from kafkastatic.broker.groups.consumer.targets import look_up
 from kafkastatic.broker.groups.desk import Desk
-
-_NOT_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|[*+?}]\+")
-"""What Python has and RE2 has not: looking around, references, atoms that are not gone back into."""
 
 
 def check(regex: str) -> None:
     """Raises Refused: if it is none."""
     try:
-        if _NOT_RE2.search(regex) is None:
-            re.compile(regex)
-            return
-        reason = "what it asks for is not supported"
-    except re.error as error:
-        reason = str(error)
-    raise Refused(INVALID_REGULAR_EXPRESSION, f"SubscribedTopicRegex `{regex}` is not a valid one: {reason}.")
+        compiled(regex)
+    except BadPatternError as error:
+        reason = f"SubscribedTopicRegex `{regex}` is not a valid one: {error}."
+        raise Refused(INVALID_REGULAR_EXPRESSION, reason) from None
 
 
 def resolve(desk: Desk, group: ConsumerGroup) -> None:
@@ -37,7 +29,7 @@ def resolve(desk: Desk, group: ConsumerGroup) -> None:
     if topics == group.seen and all(regex in group.resolved for regex in regexes):
         return
     group.seen = topics
-    found = {regex: frozenset(filter(re.compile(regex).fullmatch, topics)) for regex in regexes}
+    found = {regex: frozenset(filter(compiled(regex), topics)) for regex in regexes}
     before, group.resolved = group.resolved, found
     metadata = look_up(desk, group)
     matched = any(matching != before.get(regex, frozenset()) for regex, matching in found.items())
