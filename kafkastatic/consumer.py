@@ -144,7 +144,7 @@ class Consumer(Committing[K, V], Positioned, Generic[K, V]):
             StateFileLockedError: if another process uses that file.
             BrokerUnreachableError, KafkaTimeoutError: if that takes longer than `default_api_timeout_ms`.
             UnknownTopicOrPartitionError: if a topic was missing all that time.
-            UnsupportedVersionError: if the brokers are too old for a static member.
+            UnsupportedVersionError: if the brokers are too old for a static member, or for the `group_protocol`.
         """
         self._client.check_startable()
         with contextlib.ExitStack() as held:

@@ -202,8 +202,28 @@ async def test_an_assignment_that_cannot_be_ends_the_leader_and_names_the_offenc
         assert (caught.value.assignor, caught.value.topic, caught.value.partition) == ("greedy", name, 0)
 
 
+BOTH = ("range", "cooperative-sticky")
+CHANGES = {
+    "roundrobin": [
+        ("a", ("range", "roundrobin"), "range"),
+        ("b", ("roundrobin", "range"), "range"),
+        ("a", ("roundrobin", "range"), "roundrobin"),
+        ("b", ("roundrobin",), "roundrobin"),
+        ("a", ("roundrobin",), "roundrobin"),
+    ],
+    "cooperative-sticky": [
+        ("a", BOTH, "range"),
+        ("b", BOTH, "range"),
+        ("a", ("cooperative-sticky",), "cooperative-sticky"),  # while the other still rebalances eagerly
+        ("b", ("cooperative-sticky",), "cooperative-sticky"),
+    ],
+}
+"""From `range` to another: who restarts, with which assignors, and which one the group uses then."""
+
+
+@pytest.mark.parametrize("to", CHANGES)
 @pytest.mark.asyncio
-async def test_a_group_changes_its_assignor_one_restart_after_another(kafka, topic, group_id) -> None:
+async def test_a_group_changes_its_assignor_one_restart_after_another(kafka, topic, group_id, to) -> None:
     """By way of members that know both: at no time is a partition without an owner or with two, or a member refused."""
     name, group = await topic(partitions=4), group_id()
 
@@ -218,19 +238,12 @@ async def test_a_group_changes_its_assignor_one_restart_after_another(kafka, top
         owned = sorted(tp.partition for one in members for tp in one.assignment())
         return found.protocol_data == protocol and owned == [0, 1, 2, 3]
 
-    steps = [
-        ("a", ("range", "roundrobin"), "range"),
-        ("b", ("roundrobin", "range"), "range"),
-        ("a", ("roundrobin", "range"), "roundrobin"),
-        ("b", ("roundrobin",), "roundrobin"),
-        ("a", ("roundrobin",), "roundrobin"),
-    ]
     async with RawPeer.connect(kafka.bootstrap) as peer:
         running_ = {instance_id: AsyncExitStack() for instance_id in "ab"}
         members = {i: await stack.enter_async_context(member(i, "range")) for i, stack in running_.items()}
         try:
             await eventually(lambda: settled(peer, "range", *members.values()))
-            for instance_id, strategies, protocol in steps:
+            for instance_id, strategies, protocol in CHANGES[to]:
                 await running_[instance_id].aclose()
                 members[instance_id] = await running_[instance_id].enter_async_context(member(instance_id, *strategies))
                 await asyncio.wait_for(members[instance_id].assigned(), 10)
