@@ -58,6 +58,9 @@ SCRAM_USERS = {"bob": "secret-of-bob", "chloe": "Ⅸ ﬁne ａ½"}
 _formatted: dict[tuple[object, ...], dict[Path, bytes]] = {}
 """What a formatted storage holds, by the kind of broker."""
 
+_A_DAY = 86_400_000
+"""Milliseconds after which a broker first looks for empty groups to forget: none vanishes while tests count them."""
+
 _JAAS = "org.apache.kafka.common.security"
 _LOGINS: dict[str, object] = {
     "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
@@ -187,7 +190,7 @@ class RealKafka(PlainKafka):
         return found
 
     def _properties(self) -> dict[str, object]:
-        extra: dict[str, object] = {}
+        extra: dict[str, object] = {"offsets.retention.check.interval.ms": _A_DAY}
         if self._sasl:
             extra |= _LOGINS
         if self._tls or self._sasl:

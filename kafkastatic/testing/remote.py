@@ -40,18 +40,21 @@ _BY_NAME = 12  # the last version of Produce and Fetch that names topics
 _EARLIEST, _LATEST = -2, -1
 
 
-_OF_THE_RELEASE = frozenset({"behaves_as", "group_coordinator_rebalance_protocols", "group_consumer_assignors"})
-"""Settings of the embedded broker that a real one has right by itself."""
+def settings_of_a_real_one() -> dict[str, object]:
+    """Those of the embedded broker, but for what each release has by itself, or calls otherwise."""
+    defaults = attrs.asdict(BrokerSettings(default_replication_factor=1))
+    given = {name: value for name, value in defaults.items() if name not in ("behaves_as", "group_consumer_assignors")}
+    # An empty one stands for what the release has.
+    settings = {name.replace("_", "."): value for name, value in given.items() if value != ""}
+    settings["group.consumer.min.heartbeat.interval.ms"] = defaults["group_consumer_heartbeat_interval_ms"]
+    return settings
 
 
 @contextlib.contextmanager
 def started(version: str) -> Generator[str]:
     """A real broker with the settings of the embedded one; its address."""
-    defaults = attrs.asdict(BrokerSettings(default_replication_factor=1))
-    settings = {name.replace("_", "."): value for name, value in defaults.items() if name not in _OF_THE_RELEASE}
-    settings["group.consumer.min.heartbeat.interval.ms"] = defaults["group_consumer_heartbeat_interval_ms"]
     try:
-        kafka = RealKafka(version, settings)
+        kafka = RealKafka(version, settings_of_a_real_one())
         with kafka:
             yield kafka.bootstrap
     except RealKafkaError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kafkastatic.testing.remote import settings_of_a_real_one
+
 pytest_plugins = "pytester"
 
 SETTINGS = """
@@ -298,3 +300,10 @@ def test_kafka_takes_no_paths(run) -> None:
     result.stderr.fnmatch_lines(
         ["*--kafka*'tests' is no release (4.4.0) and no address (host:port); put paths before --kafka"]
     )
+
+
+def test_a_real_broker_is_given_no_empty_setting() -> None:
+    """Kafka refuses those: what the embedded broker leaves to its release is left to the real one too."""
+    settings = settings_of_a_real_one()
+    assert "" not in settings.values()
+    assert settings["group.consumer.heartbeat.interval.ms"] == settings["group.consumer.min.heartbeat.interval.ms"]
