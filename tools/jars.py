@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import real_kafka
+from kafkastatic.testing import jars as fetched
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,7 +15,7 @@ def clients_jar(given: Path | None) -> Path:
 
     The jars that kafka-clients needs are expected in the same folder.
     """
-    return given if given is not None else real_kafka.clients_jar()
+    return given if given is not None else fetched.clients_jar()
 
 
 def release(jar: Path) -> str:
