@@ -60,23 +60,28 @@ async def live_ours(bootstrap: str, topic: str, group: str, state: str) -> None:
         def on_partitions_assigned(self, assigned: frozenset[Any]) -> None:
             say(ms=(time.perf_counter() - began) * 1000, partitions=len(assigned), consumers=1)
 
+    def make() -> Consumer[bytes, bytes]:
+        consumer = Consumer(
+            bootstrap_servers=bootstrap,
+            group_id=group,
+            group_instance_id="member-0",
+            group_protocol="consumer",
+            instance_state_file=state,
+        )
+        consumer.subscribe([topic], listener=Listener())
+        return consumer
+
+    make()  # imports the rest: that is the start of a process, too
     await asyncio.to_thread(wait_for_word)
     began = time.perf_counter()
-    consumer = Consumer(
-        bootstrap_servers=bootstrap,
-        group_id=group,
-        group_instance_id="member-0",
-        group_protocol="consumer",
-        instance_state_file=state,
-    )
-    consumer.subscribe([topic], listener=Listener())
+    consumer = make()
     async with consumer:
         async for _ in consumer:
             pass
 
 
 def live_peer(bootstrap: str, topic: str, group: str) -> None:
-    from confluent_kafka import Consumer, KafkaError, KafkaException
+    from confluent_kafka import Consumer, KafkaError
 
     wait_for_word()
     began = time.perf_counter()
@@ -94,19 +99,13 @@ def live_peer(bootstrap: str, topic: str, group: str) -> None:
         say(ms=(time.perf_counter() - began) * 1000, partitions=len(partitions), consumers=made)
 
     while True:
-        made += 1
+        made, dead = made + 1, False
         consumer = Consumer({**options, "logger": _silent()})
         consumer.subscribe([topic], on_assign=assigned)
-        try:
-            while True:
-                message = consumer.poll(0.01)
-                error = message.error() if message is not None else None
-                if error is not None and error.fatal():
-                    break
-        except KafkaException as raised:
-            cause = raised.args[0]
-            if not (isinstance(cause, KafkaError) and cause.fatal()):
-                raise
+        while not dead:
+            message = consumer.poll(0.01)
+            error = message.error() if message is not None else None
+            dead = error is not None and error.code() == KafkaError._FATAL  # its fatal() says no
         consumer.close()
         time.sleep(PAUSE)
 
