@@ -204,15 +204,11 @@ class ClassicMember(Owning):
     def _poll_expired(self, event: PollExpired, now: float) -> list[Action]:
         if self._closing or self.state in (State.IDLE, State.PAUSED, State.LEAVING):
             return []
-        self._reason = "max_poll_interval_ms exceeded"
-        fields = {**self._who(), "last": event.last, "excess_ms": round(event.excess * 1000)}
-        report = Report("poll_expired", fields)
-        gone = self.membership.assignment
-        if self.state in IN_CALLBACK or not (gone or self.state is State.STABLE):
+        report = self._poll_report(event)
+        if self.state in IN_CALLBACK or not (self.membership.assignment or self.state is State.STABLE):
             return [report, *self._leave_for_now(now)]
         self._stepping_out = True
-        self._move("lost")
-        return [report, *self._drop(gone, "max_poll_interval_ms")]
+        return [report, *self._drop("max_poll_interval_ms")]
 
     def _resume(self, now: float) -> list[Action]:
         """The application wants to be in the group again."""

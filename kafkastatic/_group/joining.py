@@ -14,20 +14,18 @@ from kafkastatic._group.assignors import is_cooperative
 from kafkastatic._group.leader import Leadership
 from kafkastatic._group.member import (
     Action,
-    Assign,
     CoordinatorFound,
     FetchMetadata,
     FindCoordinator,
     Partitions,
     Report,
-    Revoke,
 )
 from kafkastatic._group.settings import Settings, too_old
 from kafkastatic._group.standing import Standing
 from kafkastatic._group.states import IN_GROUP, TABLE, State
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.consumer_protocol import decode_assignment
-from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._protocol.faults import is_retriable
 from kafkastatic._protocol.messages.join_group import JoinGroupResponse
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from kafkastatic.errors import KafkaError
@@ -53,8 +51,6 @@ class Joining(Standing[State]):
         self._topics = topics
         self._cooperative = all(is_cooperative(assignor) for assignor in settings.assignors)
         self._snapshot = ClusterSnapshot()
-        self._coordinator = False
-        self._finding = False
         self._generation = -1  # the last generation we were in, told in the subscription (KIP-792)
         self._assigned: Partitions = frozenset()  # what it assigned to us, owned still or not
         self._protocol = ""
@@ -65,15 +61,11 @@ class Joining(Standing[State]):
         self._astray = False  # we have joined again because of partitions that we did not subscribe to
         self._unproven = False  # no answer since the coordinator was lost has judged us
         self._sync: SyncGroupRequest | None = None  # kept for a retry
-        self._retry_at: float | None = None
         self._heartbeat_at: float | None = None
         self._since = 0.0  # when this generation began for us
         self._session_until: float | None = None
-        self._release_until: float | None = None  # how long we wait for our predecessor's session to expire
         self._blind_until = 0.0  # until when an abandoned blind JoinGroup of ours may still be parked
-        self._reason = "first join"
         self._rejoin_wanted = False
-        self._giving_up: Partitions = frozenset()  # what is being revoked
         self._then: Partitions | None = None  # what to own when that is done
 
     # ── start, coordinator ──
@@ -93,18 +85,10 @@ class Joining(Standing[State]):
         return self._beat(now) if self.state in IN_GROUP else []
 
     def _lose_coordinator(self, *, at_once: bool = False) -> list[Action]:
-        """Look the coordinator up again, once, whoever noticed.
-
-        Args:
-            at_once: whoever noticed looks it up too, and waits between its own tries.
-        """
-        self._coordinator, self._unproven = False, True
+        self._unproven = True
         for api in ("SyncGroup", "Heartbeat"):
             self._live.pop(api, None)  # what it says is of the coordinator that is gone
-        if self._finding:
-            return []
-        self._finding = True
-        return [FindCoordinator(after=0.0 if at_once else self._backoff())]
+        return super()._lose_coordinator(at_once=at_once)
 
     def _seek_coordinator(self) -> list[Action]:
         """Give up the join that is under way, and join whichever broker is found."""
@@ -160,29 +144,16 @@ class Joining(Standing[State]):
         if code in (codes.COORDINATOR_NOT_AVAILABLE, codes.NOT_COORDINATOR):
             return self._seek_coordinator()
         if is_retriable(code) or code in (codes.UNKNOWN_MEMBER_ID, codes.REBALANCE_IN_PROGRESS):
-            self._move("not now")
-            self._retry_at = now + self._backoff()
-            return []
-        if code in BY_PREDECESSOR and self._generation < 0 and self._settings.release_timeout:
-            return self._await_release(code, now)
+            return self._not_now(now)
+        patience = self._settings.release_timeout
+        if code in BY_PREDECESSOR and self._generation < 0 and patience:
+            return self._await_release(code, "JoinGroup", None, patience, now)
         return self._fail_code(code, "JoinGroup")
 
     def _abandon_join(self, now: float) -> None:
         """A blind JoinGroup whose answer we do not wait for may stay parked until the rebalance times out."""
         if not self.membership.member_id:
             self._blind_until = now + self._settings.rebalance_timeout
-
-    def _await_release(self, code: int, now: float) -> list[Action]:
-        """A static member that starts may wait until what its predecessor left behind in the group has expired."""
-        patience = self._settings.release_timeout
-        first = self._release_until is None
-        until = self._release_until = now + patience if self._release_until is None else self._release_until
-        if now >= until:
-            return self._fail_code(code, "JoinGroup", f"still so after instance_id_wait_ms, {patience:g} s")
-        self._move("not now")
-        self._retry_at = min(now + self._backoff(), until)
-        fields = {"error": error_for(code).name, "timeout_s": patience}
-        return [Report("waiting_for_release", fields)] if first else []
 
     def _joined(self, response: JoinGroupResponse, now: float) -> list[Action]:
         self._attempt = 0
@@ -267,21 +238,15 @@ class Joining(Standing[State]):
         if not gone:
             return [*beat, *self._own(complete)]
         self._then, self._rejoin_wanted, self._reason = complete, True, "partitions were given up"
-        return [*beat, *self._begin_to_revoke(gone, now)]
+        return [*beat, *self._begin_to_revoke(gone, self._reason, self._drain_until(now))]
 
     def _own(self, complete: Partitions) -> list[Action]:
         """Own what this generation has assigned to us, as far as we subscribe to it: an older leader does not know."""
         self._assigned = complete
-        complete -= self._not_subscribed(complete)
-        added = complete - self.membership.assignment
-        self.membership = self.membership.evolve(assignment=complete)
-        report = Report("assigned", {**self._who(), "partitions": len(complete), "added": len(added)})
-        return [report, Assign(added, complete)]
+        return super()._own(complete - self._not_subscribed(complete))
 
-    def _begin_to_revoke(self, partitions: Partitions, now: float) -> list[Action]:
-        self._giving_up = partitions
-        fields = {**self._who(), "partitions": len(partitions), "reason": self._reason}
-        return [Report("revoking", fields), Revoke(partitions, now + self._settings.drain_timeout)]
+    def _drain_until(self, now: float) -> float:
+        return now + self._settings.drain_timeout
 
     def _not_subscribed(self, partitions: Partitions) -> Partitions:
         return frozenset(tp for tp in partitions if tp.topic not in self._topics)

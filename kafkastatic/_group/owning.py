@@ -13,7 +13,6 @@ from kafkastatic._group.member import (
     AssignFinished,
     CloseRequested,
     CommitRejected,
-    Lose,
     LoseFinished,
     Partitions,
     Report,
@@ -23,7 +22,7 @@ from kafkastatic._group.member import (
 from kafkastatic._group.settings import Settings
 from kafkastatic._group.states import IN_GROUP, State
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._protocol.faults import is_retriable
 from kafkastatic._protocol.messages.heartbeat import HeartbeatResponse
 from kafkastatic._protocol.messages.join_group import JoinGroupResponse
 from kafkastatic._protocol.messages.leave_group import LeaveGroupResponse
@@ -114,26 +113,14 @@ class Owning(Joining):
     # ── losing ──
 
     def _lost(self, code: int, now: float) -> list[Action]:
-        """We are not, or no longer, what the coordinator knows: the partitions may have another owner already."""
-        removed = code == codes.UNKNOWN_MEMBER_ID and self._surely_alive(now)
-        cause = "removed" if removed else error_for(code).name.lower()
-        self._reason = f"lost membership: {cause}"
-        gone = self.membership.assignment
-        report = Report("lost", {**self._who(), "cause": cause, "inferred": removed})
-        self._move("lost")
+        lost = self._lost_by(code, alive=self._surely_alive(now))
         if code == codes.UNKNOWN_MEMBER_ID:
             self._identify("")
             self._sure_until = float("-inf")
-        return [report, *self._drop(gone, cause)]
+        return lost
 
     def _surely_alive(self, now: float) -> bool:
-        """Who is unknown although its session cannot have expired was removed, by an administrator as a rule."""
         return now < self._sure_until
-
-    def _drop(self, gone: Partitions, cause: str) -> list[Action]:
-        self._out_of_generation()
-        self.membership = self.membership.evolve(epoch=-1, assignment=frozenset())
-        return [Lose(gone, cause)]
 
     def _join_answered(self, response: JoinGroupResponse, now: float) -> list[Action]:
         """What an answer says of partitions that we own while we join comes first."""
@@ -188,7 +175,7 @@ class Owning(Joining):
         if self.state not in IN_GROUP:
             self._out_of_generation()
         self._move("revoke")
-        return self._begin_to_revoke(gone, now)
+        return self._begin_to_revoke(gone, self._reason, self._drain_until(now))
 
     def _callback_finished(self, event: AssignFinished | RevokeFinished | LoseFinished, now: float) -> list[Action]:
         if event.error is not None:
@@ -249,7 +236,3 @@ class Owning(Joining):
         answers = [response.error_code, *(member.error_code for member in response.members)]
         code = next((code for code in answers if code not in (codes.NONE, codes.UNKNOWN_MEMBER_ID)), codes.NONE)
         return self._left(code=code)
-
-    def _left(self, **how: object) -> list[Action]:
-        self._move("left")
-        return [Report("left", {**self._who(), **how}), Stop()]

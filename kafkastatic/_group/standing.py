@@ -1,11 +1,24 @@
-"""What a member of any group protocol has: an identity, requests that are waited for, and one end."""
+"""What a member of any group protocol has: an identity, requests that are waited for, partitions, and one end."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from kafkastatic._group.member import Action, Fail, Lose, Report, Send
+from kafkastatic._group.member import (
+    Action,
+    Assign,
+    Fail,
+    FindCoordinator,
+    Lose,
+    Partitions,
+    PollExpired,
+    Report,
+    Revoke,
+    Send,
+    Stop,
+)
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.faults import error_for
 from kafkastatic._protocol.primitives import Request
@@ -38,6 +51,12 @@ class Standing(Generic[S]):
         self._failed = failed
         self._backoff_of = backoff
         self._attempt = 0
+        self._coordinator = False  # is known
+        self._finding = False
+        self._retry_at: float | None = None
+        self._release_until: float | None = None  # how long a static member that starts waits for its predecessor
+        self._giving_up: Partitions = frozenset()  # what is being revoked
+        self._reason = "first join"
         self._last_key = 0
         self._live: dict[str, int] = {}  # the key of the answer that each API waits for
 
@@ -69,6 +88,81 @@ class Standing(Generic[S]):
 
     def _who(self) -> dict[str, object]:
         return {"member_id": self.membership.member_id, "epoch": self.membership.epoch}
+
+    # ── the coordinator ──
+
+    def _lose_coordinator(self, *, at_once: bool = False) -> list[Action]:
+        """Look the coordinator up again, once, whoever noticed.
+
+        Args:
+            at_once: whoever noticed looks it up too, and waits between its own tries.
+        """
+        self._coordinator = False
+        if self._finding:
+            return []
+        self._finding = True
+        return [FindCoordinator(after=0.0 if at_once else self._backoff())]
+
+    def _not_now(self, now: float, at_latest: float = math.inf) -> list[Action]:
+        """Join again after a pause."""
+        self._move("not now")
+        self._retry_at = min(now + self._backoff(), at_latest)
+        return []
+
+    def _await_release(self, code: int, api: str, detail: str | None, patience: float, now: float) -> list[Action]:
+        """Wait for what a predecessor, or another member, holds in the group: until it leaves, or has expired."""
+        first = self._release_until is None
+        until = self._release_until = now + patience if self._release_until is None else self._release_until
+        if now >= until:
+            still = f"still so after instance_id_wait_ms, {patience:g} s"
+            return self._fail_code(code, api, f"{detail}; {still}" if detail else still)
+        self._not_now(now, until)
+        fields = {"error": error_for(code).name, "timeout_s": patience}
+        return [Report("waiting_for_release", fields)] if first else []
+
+    # ── partitions ──
+
+    def _own(self, complete: Partitions) -> list[Action]:
+        added = complete - self.membership.assignment
+        self.membership = self.membership.evolve(assignment=complete)
+        report = Report("assigned", {**self._who(), "partitions": len(complete), "added": len(added)})
+        return [report, Assign(added, complete)]
+
+    def _begin_to_revoke(self, partitions: Partitions, reason: str, deadline: float) -> list[Action]:
+        self._giving_up = partitions
+        fields = {**self._who(), "partitions": len(partitions), "reason": reason}
+        return [Report("revoking", fields), Revoke(partitions, deadline)]
+
+    def _lost_by(self, code: int, *, alive: bool) -> list[Action]:
+        """We are not, or no longer, what the coordinator knows: the partitions may have another owner already.
+
+        Args:
+            alive: our session cannot have expired. Who is unknown all the same was removed, by an administrator as a
+                rule.
+        """
+        removed = alive and code == codes.UNKNOWN_MEMBER_ID
+        cause = "removed" if removed else error_for(code).name.lower()
+        self._reason = f"lost membership: {cause}"
+        report = Report("lost", {**self._who(), "cause": cause, "inferred": removed})
+        return [report, *self._drop(cause)]
+
+    def _drop(self, cause: str) -> list[Action]:
+        gone = self.membership.assignment
+        self._move("lost")
+        self._out_of_generation()
+        self.membership = self.membership.evolve(epoch=-1, assignment=frozenset())
+        return [Lose(gone, cause)]
+
+    # ── the end, or a rest ──
+
+    def _poll_report(self, event: PollExpired) -> Report:
+        self._reason = "max_poll_interval_ms exceeded"
+        excess = round(event.excess * 1000)
+        return Report("poll_expired", {**self._who(), "last": event.last, "excess_ms": excess})
+
+    def _left(self, **how: object) -> list[Action]:
+        self._move("left")
+        return [Report("left", {**self._who(), **how}), Stop()]
 
     def _fail_code(self, code: int, api: str, detail: str | None = None, remedy: str | None = None) -> list[Action]:
         who = self.membership

@@ -40,7 +40,6 @@ from kafkastatic._group.member import (
     SubscriptionChanged,
     TimerFired,
 )
-from kafkastatic._group.settings import ConsumerSettings
 from kafkastatic._protocol import error_codes as codes
 from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 from kafkastatic.errors import KafkaError
@@ -48,11 +47,6 @@ from kafkastatic.errors import KafkaError
 
 class ConsumerMember(Reconciling):
     """One member of a KIP-848 group. See the module for its rules and `Member` for its face."""
-
-    def __init__(
-        self, settings: ConsumerSettings, topics: frozenset[str] = frozenset(), pattern: str | None = None
-    ) -> None:
-        super().__init__(settings, topics, pattern)
 
     # ── the face ──
 
@@ -124,7 +118,7 @@ class ConsumerMember(Reconciling):
             case State.PROBING:
                 return self._probe_answered(code, detail, now)
             case State.LEAVING:
-                return self._left({"code": code})
+                return self._left(code=code)
             case _ if code == codes.NONE:
                 return self._welcome(response, now)
             case _:
@@ -134,7 +128,7 @@ class ConsumerMember(Reconciling):
         if self._take(event.key) is None:
             return []
         if self.state is State.LEAVING:
-            return self._left({"error": str(event.error)})
+            return self._left(error=str(event.error))
         if isinstance(event.error, KafkaError) and not event.error.retriable:
             return self._fail(event.error)
         fields: dict[str, object] = {"api": API, "error": str(event.error)}
@@ -233,9 +227,7 @@ class ConsumerMember(Reconciling):
     def _poll_expired(self, event: PollExpired) -> list[Action]:
         if self._closing or self.state in (State.IDLE, State.PAUSED, State.LEAVING):
             return []
-        self._reason = "max_poll_interval_ms exceeded"
-        fields = {**self._who(), "last": event.last, "excess_ms": round(event.excess * 1000)}
-        report = Report("poll_expired", fields)
+        report = self._poll_report(event)
         self._stepping_out = True
         if self.state is State.STABLE:
             return [report, *self._drop("max_poll_interval_ms")]
@@ -274,7 +266,3 @@ class ConsumerMember(Reconciling):
             return [Report("closed", self._who()), Stop()]
         self._move("leave")
         return [self._ask(self._leaving(permanently=leave))]
-
-    def _left(self, fields: dict[str, object]) -> list[Action]:
-        self._move("left")
-        return [Report("left", {**self._who(), **fields}), Stop()]

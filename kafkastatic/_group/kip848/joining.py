@@ -22,7 +22,7 @@ from kafkastatic._group.member import Action, CoordinatorFound, FindCoordinator,
 from kafkastatic._group.settings import ConsumerSettings, lacks_kip848
 from kafkastatic._group.standing import Standing
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._protocol.faults import is_retriable
 from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kafkastatic.types import Membership
 
@@ -55,14 +55,9 @@ class Joining(Standing[State]):
         self._version: int | None = None  # of the heartbeat, once a coordinator was found; 0 knows no patterns
         self._owned: Owned = {}
         self._told = Told()
-        self._coordinator = False
-        self._finding = False
         self._durable = settings.resumed or not settings.persistent
         self._saving = False
         self._known = settings.resumed  # the coordinator may hold our member id, whatever it last told us
-        self._retry_at: float | None = None
-        self._release_until: float | None = None  # how long we wait for our instance id
-        self._reason = "first join"
 
     # ── start, coordinator ──
 
@@ -97,18 +92,9 @@ class Joining(Standing[State]):
         return self._join()
 
     def _lose_coordinator(self, *, at_once: bool = False) -> list[Action]:
-        """Look the coordinator up again, once, whoever noticed.
-
-        Args:
-            at_once: whoever noticed looks it up too, and waits between its own tries.
-        """
-        self._coordinator = False
         self._told = Told()
         self._live.clear()  # what is answered now is of the coordinator that is gone
-        if self._finding:
-            return []
-        self._finding = True
-        return [FindCoordinator(after=0.0 if at_once else self._backoff())]
+        return super()._lose_coordinator(at_once=at_once)
 
     def _seek_coordinator(self) -> list[Action]:
         """Give up what is under way, and join whichever broker is found."""
@@ -160,7 +146,7 @@ class Joining(Standing[State]):
             self._known = True
             return self._seek_coordinator()
         if code == codes.UNRELEASED_INSTANCE_ID or (code == codes.GROUP_MAX_SIZE_REACHED and self._static):
-            return self._await_release(code, detail, now)
+            return self._await_release(code, API, detail, self._settings.wait_timeout, now)
         return self._not_now(now) if is_retriable(code) else self._refused(code, detail)
 
     def _join_failed(self) -> list[Action]:
@@ -168,11 +154,6 @@ class Joining(Standing[State]):
         self._known = True
         self._reason = "the join was not answered"
         return self._seek_coordinator()
-
-    def _not_now(self, now: float, at_latest: float = float("inf")) -> list[Action]:
-        self._move("not now")
-        self._retry_at = min(now + self._backoff(), at_latest)
-        return []
 
     def _leaving(self, *, permanently: bool) -> ConsumerGroupHeartbeatRequest:
         """The heartbeat that takes us out; a static member's place is kept unless it leaves for good."""
@@ -190,18 +171,6 @@ class Joining(Standing[State]):
         if code in (codes.NONE, codes.UNKNOWN_MEMBER_ID, codes.GROUP_ID_NOT_FOUND):
             return self._join()
         return self._refused(code, detail)
-
-    def _await_release(self, code: int, detail: str | None, now: float) -> list[Action]:
-        """Another member has the instance id, or a dead one's place is taken: until it leaves, or has expired."""
-        patience = self._settings.wait_timeout
-        first = self._release_until is None
-        until = self._release_until = now + patience if self._release_until is None else self._release_until
-        if now >= until:
-            still = f"still so after instance_id_wait_ms, {patience:g} s"
-            return self._refused(code, f"{detail}; {still}" if detail else still)
-        self._not_now(now, until)
-        fields = {"error": error_for(code).name, "timeout_s": patience}
-        return [Report("waiting_for_release", fields)] if first else []
 
     def _refused(self, code: int, detail: str | None) -> list[Action]:
         return self._fail_code(code, API, detail, REMEDIES.get(code))

@@ -16,17 +16,14 @@ from kafkastatic._group.kip848.states import State
 from kafkastatic._group.kip848.target import resolve
 from kafkastatic._group.member import (
     Action,
-    Assign,
     CloseRequested,
-    Lose,
     Partitions,
     Report,
     ResolveTopics,
-    Revoke,
 )
 from kafkastatic._group.settings import ConsumerSettings
 from kafkastatic._protocol import error_codes as codes
-from kafkastatic._protocol.faults import error_for, is_retriable
+from kafkastatic._protocol.faults import is_retriable
 from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 from kafkastatic.types import ClusterSnapshot
 
@@ -47,7 +44,9 @@ CERTAIN_INTERVALS = 3
 class Reconciling(Joining):
     """A member that is in its group."""
 
-    def __init__(self, settings: ConsumerSettings, topics: frozenset[str], pattern: str | None) -> None:
+    def __init__(
+        self, settings: ConsumerSettings, topics: frozenset[str] = frozenset(), pattern: str | None = None
+    ) -> None:
         super().__init__(settings, topics, pattern)
         self._snapshot = ClusterSnapshot()
         self._target: dict[bytes, list[int]] | None = None
@@ -59,7 +58,6 @@ class Reconciling(Joining):
         self._waiting_since: float | None = None  # for our share
         self._unproven = False  # no good answer since the coordinator was lost
         self._doubtful_at: float | None = None  # from when on our session may have timed out
-        self._revoking: Partitions = frozenset()
         self._stepping_out = False
         self._closing: CloseRequested | None = None
 
@@ -188,11 +186,13 @@ class Reconciling(Joining):
         revoked = self.membership.assignment - owned.keys()
         if revoked:
             return [*actions, *self._revoke(revoked, "not assigned any more", now)]
-        added = frozenset(owned.keys() - self.membership.assignment)
+        added = owned.keys() - self.membership.assignment
         self._owned = owned
         if not added and (self._confirmed or self._empty_handed(now)):
             return actions
-        return [*actions, *self._assign(added)]
+        self._confirmed = True
+        self._move("assign")
+        return [*actions, *self._own(frozenset(owned))]
 
     def _subscribed_to(self, owned: Owned) -> Owned:
         """Without what the coordinator assigns because of an earlier subscription, until it has computed again."""
@@ -205,46 +205,23 @@ class Reconciling(Joining):
         """Whether an assignment of nothing is no news yet: our share, or the name of its topic, is still to come."""
         return not self._owned and (bool(self._unknown) or self._early(now) < math.inf)
 
-    def _assign(self, added: Partitions) -> list[Action]:
-        self._confirmed = True
-        self._move("assign")
-        complete = frozenset(self._owned)
-        self.membership = self.membership.evolve(assignment=complete)
-        report = Report("assigned", {**self._who(), "partitions": len(complete), "added": len(added)})
-        return [report, Assign(added, complete)]
-
     def _revoke(self, partitions: Partitions, reason: str, now: float) -> list[Action]:
         self._move("revoke")
-        self._revoking = partitions
-        report = Report("revoking", {**self._who(), "partitions": len(partitions), "reason": reason})
-        return [report, Revoke(partitions, now + self._settings.drain_timeout)]
+        return self._begin_to_revoke(partitions, reason, now + self._settings.drain_timeout)
 
     def _revoked(self, now: float) -> list[Action]:
         """Tell the coordinator at once, for others wait for these partitions; then, whatever is new."""
         self._move("revoked")
-        self._owned = {tp: topic_id for tp, topic_id in self._owned.items() if tp not in self._revoking}
+        self._owned = {tp: topic_id for tp, topic_id in self._owned.items() if tp not in self._giving_up}
         self.membership = self.membership.evolve(assignment=frozenset(self._owned))
         self._confirmed = False
         beat = [] if self._parting else self._beat(now)
         return [*beat, *self._proceed(now)]
 
     def _lost(self, code: int, now: float) -> list[Action]:
-        """We are not, or no longer, what the coordinator knows: the partitions may have another owner already."""
-        cause, inferred = error_for(code).name.lower(), False
         if code == codes.UNKNOWN_MEMBER_ID:
             self._known = False
-            if self._doubtful_at is not None and now < self._doubtful_at:  # no session times out so soon
-                cause, inferred = "removed", True
-        self._reason = f"lost membership: {cause}"
-        report = Report("lost", {**self._who(), "cause": cause, "inferred": inferred})
-        return [report, *self._drop(cause)]
-
-    def _drop(self, cause: str) -> list[Action]:
-        gone = self.membership.assignment
-        self._move("lost")
-        self._out_of_generation()
-        self.membership = self.membership.evolve(epoch=-1, assignment=frozenset())
-        return [Lose(gone, cause)]
+        return self._lost_by(code, alive=self._doubtful_at is not None and now < self._doubtful_at)
 
     def _out_of_generation(self) -> None:
         super()._out_of_generation()
