@@ -36,7 +36,7 @@ from kafkastatic._fetch.plan import low_water
 from kafkastatic._fetch.positions import Positions
 from kafkastatic._group import member as m
 from kafkastatic._net.backoff import Backoff
-from kafkastatic._net.pool import Pool
+from kafkastatic._net.pool import Pool, Role
 from kafkastatic._protocol.faults import error_for, is_retriable
 from kafkastatic._records import ConsumerRecord
 from kafkastatic._runtime import Runtime
@@ -191,12 +191,9 @@ class Client:
             kept: the member id of the process before, where the group's protocol has such.
         """
         assert self.coordinator is not None
-        parts = (self.config, self.runtime, self.subscription)
-        server_side = self.config.server_side
+        persistent = self._store is not None
         return MembershipDriver(
-            members.server_side(*parts, kept, persistent=self._store is not None)
-            if server_side
-            else members.classic(*parts),
+            members.member(self.config, self.runtime, self.subscription, kept, persistent=persistent),
             self.coordinator,
             self.metadata,
             self.assignment,
@@ -204,7 +201,7 @@ class Client:
             self.log,
             failed=self.fail,
             store=self._store,
-            server_side=server_side,
+            server_side=self.config.server_side,
             saw=self.events.saw,
         )
 
@@ -462,7 +459,8 @@ class Client:
     async def _live(self) -> None:
         async with anyio.create_task_group() as tasks:
             if self.coordinator is not None and self.subscription.wanted:
-                tasks.start_soon(self.coordinator.look_ahead, name="kafkastatic:look-ahead")
+                role = Role.QUICK if self.config.server_side else Role.JOIN
+                tasks.start_soon(self.coordinator.look_ahead, role, name="kafkastatic:look-ahead")
             await self._bootstrap()
             tasks.start_soon(self.metadata.run, name="kafkastatic:metadata")
             if self.membership is not None:

@@ -71,11 +71,15 @@ class Coordinator:
         """What `find` would return at once; `None` if it would have to ask or to connect."""
         return self._pool.connected(self._broker.node_id) if self._broker is not None else None
 
-    async def look_ahead(self) -> None:
-        """Find the coordinator and connect for the join, to save time; what fails here is met again by `find`."""
+    async def look_ahead(self, role: Role) -> None:
+        """Find the coordinator and connect for the join, to save time; what fails here is met again by `find`.
+
+        Args:
+            role: that of the connection by which the member joins.
+        """
         with contextlib.suppress(KafkaError):
             broker = await self._locate()
-            await self._pool.ensure(broker.node_id, Role.JOIN)
+            await self._pool.ensure(broker.node_id, role)
 
     async def versions(self) -> Versions:
         """The API versions that the coordinator serves. Raises as `request`."""

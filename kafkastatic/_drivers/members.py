@@ -14,8 +14,21 @@ from kafkastatic._runtime import Runtime
 from kafkastatic.config import ConsumerConfig
 
 
-def classic(config: ConsumerConfig, runtime: Runtime, subscription: TopicsDriver) -> m.Member:
-    """A member of a classic group."""
+def member(
+    config: ConsumerConfig, runtime: Runtime, subscription: TopicsDriver, kept: str | None, *, persistent: bool
+) -> m.Member:
+    """A member by the protocol that the options name.
+
+    Args:
+        kept: the member id of the process before, to go on under.
+        persistent: whether the member id outlives this process.
+    """
+    if config.server_side:
+        return _server_side(config, runtime, subscription, kept, persistent)
+    return _classic(config, runtime, subscription)
+
+
+def _classic(config: ConsumerConfig, runtime: Runtime, subscription: TopicsDriver) -> m.Member:
     settings = Settings(
         group=config.group_id or "",
         assignors=resolve(config.partition_assignment_strategy),
@@ -32,15 +45,10 @@ def classic(config: ConsumerConfig, runtime: Runtime, subscription: TopicsDriver
     return ClassicMember(settings, subscription.names)
 
 
-def server_side(
-    config: ConsumerConfig, runtime: Runtime, subscription: TopicsDriver, kept: str | None, *, persistent: bool
+def _server_side(
+    config: ConsumerConfig, runtime: Runtime, subscription: TopicsDriver, kept: str | None, persistent: bool
 ) -> m.Member:
-    """A member of a group of the consumer protocol (KIP-848).
-
-    Args:
-        kept: the member id of the process before, to go on under.
-        persistent: whether the member id outlives this process.
-    """
+    """Of a group of the consumer protocol (KIP-848)."""
     from kafkastatic._group.kip848 import ConsumerMember  # those of classic groups do not need it
 
     settings = ConsumerSettings(

@@ -109,6 +109,19 @@ async def test_a_member_joins_reads_commits_and_keeps_its_place() -> None:
         await nothing_left(broker)
 
 
+@pytest.mark.asyncio
+async def test_a_member_has_no_connection_that_it_has_no_use_for() -> None:
+    """One for fetches and one for the rest: no request of this protocol is parked at the coordinator."""
+    async with ScriptedBroker() as broker:
+        ScriptedGroup(broker)
+        broker.append("orders", 0, b"a")
+        consumer = member_of(broker)
+        await consumer.start()
+        assert await values(consumer, 1) == [b"a"]
+        assert len(broker.peers) == 2
+        await consumer.aclose()
+
+
 @pytest.mark.scenario(32, where="peer")
 @pytest.mark.asyncio
 async def test_a_member_that_leaves_for_good_says_so() -> None:
