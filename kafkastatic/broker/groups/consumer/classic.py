@@ -10,8 +10,6 @@ import attrs
 
 from kafkastatic._protocol.consumer_protocol import Subscription, decode_subscription
 from kafkastatic._protocol.error_codes import (
-    FENCED_INSTANCE_ID,
-    GROUP_MAX_SIZE_REACHED,
     ILLEGAL_GENERATION,
     INCONSISTENT_GROUP_PROTOCOL,
     MEMBER_ID_REQUIRED,
@@ -25,6 +23,7 @@ from kafkastatic._protocol.messages.join_group import JoinGroupRequest, JoinGrou
 from kafkastatic._protocol.messages.leave_group import MemberIdentity
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from kafkastatic.broker.groups.consumer import migrating, regexes
+from kafkastatic.broker.groups.consumer.entering import check_room, succeed, successor
 from kafkastatic.broker.groups.consumer.group import (
     Classic,
     ConsumerGroup,
@@ -62,19 +61,14 @@ def join(desk: Desk, asked: Asked, group: ConsumerGroup) -> None:
         and owner.classic is None
         and migrating.may_turn_classic(desk, group, gone=[owner.member_id], size=len(group.members))
     )
-    if predecessor is not None:
-        if predecessor.member_id != member_id:
-            desk.end_timers(group.group_id, predecessor.member_id)
-        group.replace(predecessor, before)
+    succeed(desk, group, predecessor, before)
     after = _updated(asked, before, subscription)
     group.put(after)
     _go_on(desk, asked, group, before, after, subscription, downgrades=downgrades)
 
 
 def _check_join(desk: Desk, group: ConsumerGroup, request: JoinGroupRequest, member_id: str) -> None:
-    full = len(group.members) >= desk.settings.group_consumer_max_size and member_id not in group.members
-    if full and (desk.early or group.owner(request.group_instance_id) is None):
-        raise Refused(GROUP_MAX_SIZE_REACHED, "The consumer group is full.")
+    check_room(desk, group, member_id, request.group_instance_id)
     names = [protocol.name for protocol in request.protocols]
     known = [dict(member.classic.protocols) for member in group.members.values() if member.classic is not None]
     if request.protocol_type != CONSUMER or not any(all(name in others for others in known) for name in names):
@@ -88,24 +82,11 @@ def _member(
     if request.group_instance_id is None:
         return group.members.get(member_id) or ConsumerMember(member_id=member_id), None
     if request.member_id:
-        return find(group, request.member_id, request.group_instance_id), None
+        return group.find(request.member_id, request.group_instance_id), None
     owner = group.owner(request.group_instance_id)
     if owner is None:
         return ConsumerMember(member_id=member_id), None
-    return attrs.evolve(owner, member_id=member_id, epoch=0, previous_epoch=0), owner
-
-
-def find(group: ConsumerGroup, member_id: str, instance_id: str | None) -> ConsumerMember:
-    """Raises Refused: if there is no such member, or another has its instance id."""
-    if instance_id is None:
-        member = group.members.get(member_id)
-    else:
-        member = group.owner(instance_id)
-        if member is not None and member.member_id != member_id:
-            raise Refused(FENCED_INSTANCE_ID, f"Instance id {instance_id} is owned by {member.member_id}.")
-    if member is None:
-        raise Refused(UNKNOWN_MEMBER_ID, f"Member {member_id} is not a member of group {group.group_id}.")
-    return member
+    return successor(owner, member_id), owner
 
 
 def _subscription(desk: Desk, request: JoinGroupRequest) -> Subscription:
@@ -221,7 +202,7 @@ def heartbeat(desk: Desk, request: HeartbeatRequest, group: ConsumerGroup) -> in
 def _of_this_epoch(
     group: ConsumerGroup, request: SyncGroupRequest | HeartbeatRequest
 ) -> tuple[ConsumerMember, Classic]:
-    member = find(group, request.member_id, request.group_instance_id)
+    member = group.find(request.member_id, request.group_instance_id)
     if member.classic is None:
         raise Refused(UNKNOWN_MEMBER_ID, f"Member {member.member_id} does not use the classic protocol.")
     if request.generation_id != member.epoch:
@@ -248,7 +229,7 @@ def leave(desk: Desk, group: ConsumerGroup, leaver: MemberIdentity) -> str:
         Refused: if it is none; with 3.9 also if it speaks the other protocol (KAFKA-18188).
     """
     member = group.owner(leaver.group_instance_id) if not leaver.member_id else None
-    member = member or find(group, leaver.member_id, leaver.group_instance_id)
+    member = member or group.find(leaver.member_id, leaver.group_instance_id)
     if desk.early and member.classic is None:
         raise Refused(UNKNOWN_MEMBER_ID, f"Member {member.member_id} does not use the classic protocol.")
     return member.member_id

@@ -11,6 +11,7 @@ from typing import Literal
 
 import attrs
 
+from kafkastatic._protocol.error_codes import FENCED_INSTANCE_ID, UNKNOWN_MEMBER_ID
 from kafkastatic.broker.java import hash_ordered
 
 Place = tuple[bytes, int]
@@ -134,6 +135,27 @@ class ConsumerGroup:
         """Who has an instance id."""
         member_id = None if instance_id is None else self.static.get(instance_id)
         return None if member_id is None else self.members[member_id]
+
+    def find(self, member_id: str, instance_id: str | None) -> ConsumerMember:
+        """A member, by its instance id where it says one.
+
+        Raises:
+            Refused: if there is none, or another has the instance id.
+        """
+        if instance_id is None:
+            member = self.members.get(member_id)
+            if member is None:
+                raise Refused(UNKNOWN_MEMBER_ID, f"Member {member_id} is not a member of group {self.group_id}.")
+            return member
+        owner = self.owner(instance_id)
+        if owner is None:
+            raise Refused(UNKNOWN_MEMBER_ID, f"Instance id {instance_id} is unknown.")
+        if owner.member_id != member_id:
+            raise Refused(
+                FENCED_INSTANCE_ID,
+                f"Static member {member_id} with instance id {instance_id} was fenced by member {owner.member_id}.",
+            )
+        return owner
 
     def put(self, member: ConsumerMember) -> None:
         """Add a member, or what has become of it.

@@ -9,16 +9,14 @@ from __future__ import annotations
 import attrs
 
 from kafkastatic._protocol.error_codes import (
-    FENCED_INSTANCE_ID,
     FENCED_MEMBER_EPOCH,
     GROUP_ID_NOT_FOUND,
-    GROUP_MAX_SIZE_REACHED,
-    UNKNOWN_MEMBER_ID,
     UNRELEASED_INSTANCE_ID,
     UNSUPPORTED_VERSION,
 )
 from kafkastatic._protocol.messages import consumer_group_heartbeat as messages
 from kafkastatic.broker.groups.consumer import migrating, regexes
+from kafkastatic.broker.groups.consumer.entering import check_room, succeed, successor
 from kafkastatic.broker.groups.consumer.group import (
     AWAY,
     LEFT,
@@ -60,14 +58,11 @@ def _leave(desk: Desk, request: Request) -> Response:
     group = desk.consumer_group(request.group_id)
     if group is None:
         raise _no_group(request)
-    if request.instance_id is None:
-        fence(desk, group, [_known(group, request.member_id).member_id])
+    member = group.find(request.member_id, request.instance_id)
+    if request.member_epoch == AWAY and request.instance_id is not None:
+        step_out(group, member)
     else:
-        member = _owner(group, request)
-        if request.member_epoch == AWAY:
-            step_out(group, member)
-        else:
-            fence(desk, group, [member.member_id])
+        fence(desk, group, [member.member_id])
     return Response(member_id=request.member_id, member_epoch=request.member_epoch)
 
 
@@ -79,10 +74,8 @@ def _beat(desk: Desk, asked: Asked) -> None:
     joining = request.member_epoch == 0
     found = desk.groups.get(request.group_id)
     group = _enter(desk, request, found)
-    if _is_full(desk, group, request):
-        limit = desk.settings.group_consumer_max_size
-        raise Refused(GROUP_MAX_SIZE_REACHED, f"The consumer group has reached its maximum capacity of {limit}.")
     member_id = request.member_id or desk.new_id()
+    check_room(desk, group, member_id, request.instance_id)
     before, predecessor = _member(desk, group, request, member_id)
     after = _updated(asked, before)
     if after.regex and after.regex != before.regex and after.regex not in group.regexes():
@@ -90,10 +83,7 @@ def _beat(desk: Desk, asked: Asked) -> None:
     # From here on nothing is refused.
     if joining and found is not group:
         migrating.take_over(desk, found, group)
-    if predecessor is not None:
-        if predecessor.member_id != member_id:
-            desk.end_timers(group.group_id, predecessor.member_id)
-        group.replace(predecessor, before)
+    succeed(desk, group, predecessor, before)
     _go_on(desk, asked, group, before, after)
     regexes.resolve(desk, group)
 
@@ -109,26 +99,17 @@ def _enter(desk: Desk, request: Request, found: ClassicGroup | ConsumerGroup | N
     return migrating.from_classic(desk, found)
 
 
-def _is_full(desk: Desk, group: ConsumerGroup, request: Request) -> bool:
-    # Until 4.3 a static member that comes back under another member id was turned away as well (KAFKA-20601).
-    if not desk.early and group.owner(request.instance_id) is not None:
-        return False
-    full = len(group.members) >= desk.settings.group_consumer_max_size
-    return full and request.member_id not in group.members
-
-
 def _member(
     desk: Desk, group: ConsumerGroup, request: Request, member_id: str
 ) -> tuple[ConsumerMember, ConsumerMember | None]:
     """The member as it is, and the one whose place it takes."""
     joining = request.member_epoch == 0
-    if request.instance_id is None:
-        member = group.members.get(member_id) if joining else _known(group, member_id)
-        member = member or ConsumerMember(member_id=member_id)
+    if not joining:
+        member = group.find(member_id, request.instance_id)
         _check_epoch(desk, member, request)
         return member, None
-    if not joining:
-        member = _owner(group, request)
+    if request.instance_id is None:
+        member = group.members.get(member_id) or ConsumerMember(member_id=member_id)
         _check_epoch(desk, member, request)
         return member, None
     owner = group.owner(request.instance_id)
@@ -140,27 +121,7 @@ def _member(
             f"Static member {member_id} with instance id {request.instance_id} cannot join the group because the"
             f" instance id is owned by {owner.member_id} member.",
         )
-    return attrs.evolve(owner, member_id=member_id, epoch=0, previous_epoch=0), owner
-
-
-def _known(group: ConsumerGroup, member_id: str) -> ConsumerMember:
-    member = group.members.get(member_id)
-    if member is None:
-        raise Refused(UNKNOWN_MEMBER_ID, f"Member {member_id} is not a member of group {group.group_id}.")
-    return member
-
-
-def _owner(group: ConsumerGroup, request: Request) -> ConsumerMember:
-    owner = group.owner(request.instance_id)
-    if owner is None:
-        raise Refused(UNKNOWN_MEMBER_ID, f"Instance id {request.instance_id} is unknown.")
-    if owner.member_id != request.member_id:
-        raise Refused(
-            FENCED_INSTANCE_ID,
-            f"Static member {request.member_id} with instance id {request.instance_id} was fenced by member"
-            f" {owner.member_id}.",
-        )
-    return owner
+    return successor(owner, member_id), owner
 
 
 def _check_epoch(desk: Desk, member: ConsumerMember, request: Request) -> None:
