@@ -58,7 +58,7 @@ class StateFile:
         def take() -> str | None:
             self._take_lock()
             member_id = self._load()
-            _write_new(self.path, b"")
+            os.close(_open_new(self.path))
             os.unlink(self.path + _NEW)
             return member_id
 
@@ -195,12 +195,22 @@ class StateFile:
             os.close(directory)
 
 
-def _write_new(path: str, content: bytes) -> None:
-    """Write what is to take the file's place, durably; one that a crash left behind is written over."""
+def _open_new(path: str) -> int:
+    """What is to take the file's place, empty and its owner's; one that a crash left behind is emptied."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     file = os.open(path + _NEW, flags, 0o600)
     try:
         os.fchmod(file, 0o600)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _write_new(path: str, content: bytes) -> None:
+    """Write what is to take the file's place, durably."""
+    file = _open_new(path)
+    try:
         while content:
             content = content[os.write(file, content) :]
         os.fsync(file)
