@@ -16,7 +16,7 @@ from kafkastatic._protocol.messages.offset_fetch import (
     OffsetFetchResponse,
 )
 from kafkastatic.errors import KafkaError
-from kafkastatic.types import NO_TOPIC_ID, Membership, OffsetAndMetadata, TopicPartition
+from kafkastatic.types import NO_TOPIC_ID, Membership, OffsetAndMetadata, TopicPartition, by_topic
 
 ONE_GROUP = 7
 """The last version that asks for one group only."""
@@ -67,9 +67,7 @@ def request(
         stable: answer with UNSTABLE_OFFSET_COMMIT while a transaction that commits offsets of them is open (KIP-447):
             whoever takes a partition over from a transactional application would read its records twice.
     """
-    topics: dict[str, list[int]] = {}
-    for topic, index in partitions:
-        topics.setdefault(topic, []).append(index)
+    topics = by_topic(partitions)
     if topic_ids is None and member is None:
         named = [OffsetFetchRequestTopic(name=name, partition_indexes=found) for name, found in topics.items()]
         return OffsetFetchRequest(group_id=group, topics=named, require_stable=stable)
@@ -81,8 +79,7 @@ def request(
     asked = OffsetFetchRequestGroup(group_id=group, topics=both)
     if member is not None:
         asked.member_id, asked.member_epoch = member.member_id, member.epoch
-    groups = [asked]
-    return OffsetFetchRequest(groups=groups, require_stable=stable)
+    return OffsetFetchRequest(groups=[asked], require_stable=stable)
 
 
 def parse(answer: OffsetFetchResponse, topic_ids: Mapping[str, bytes] | None) -> Found:

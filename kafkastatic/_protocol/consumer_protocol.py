@@ -13,7 +13,7 @@ from kafkastatic._protocol.messages import consumer_protocol_assignment as assig
 from kafkastatic._protocol.messages import consumer_protocol_subscription as subscriptions
 from kafkastatic._protocol.primitives import Bytes, TopLevel
 from kafkastatic.errors import ProtocolError
-from kafkastatic.types import TopicPartition
+from kafkastatic.types import TopicPartition, by_topic
 
 _T = TypeVar("_T", bound=TopLevel)
 
@@ -37,7 +37,7 @@ def encode_subscription(
     version: int = 3,
 ) -> bytes:
     """A member's metadata, sorted as the Java client does: bytes that differ make the broker rebalance."""
-    found = _by_topic(sorted(owned))
+    found = by_topic(sorted(owned))
     message = subscriptions.ConsumerProtocolSubscription(
         topics=sorted(topics),
         user_data=user_data,
@@ -63,7 +63,7 @@ def encode_assignment(partitions: Iterable[TopicPartition], user_data: bytes | N
     """What one member gets, in the order given."""
     message = assignments.ConsumerProtocolAssignment(
         assigned_partitions=[
-            assignments.TopicPartition(topic=t, partitions=p) for t, p in _by_topic(partitions).items()
+            assignments.TopicPartition(topic=t, partitions=p) for t, p in by_topic(partitions).items()
         ],
         user_data=user_data,
     )
@@ -95,10 +95,3 @@ def _decode(message: type[_T], data: Bytes) -> _T:
         raise ProtocolError(f"{message.NAME} has version {version}.")
     decoded, _ = message.decode_prefix(data, min(version, message.MAX_VERSION), 2)
     return decoded
-
-
-def _by_topic(partitions: Iterable[TopicPartition]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for topic, partition in partitions:
-        found.setdefault(topic, []).append(partition)
-    return found

@@ -11,16 +11,14 @@ from collections.abc import Iterable
 
 from kafkastatic._protocol.primitives import Bytes, Reader, Writer
 from kafkastatic.errors import ProtocolError
-from kafkastatic.types import TopicPartition
+from kafkastatic.types import TopicPartition, by_topic
 
 _INT32 = struct.Struct(">i")
 
 
 def encode_sticky(owned: Iterable[TopicPartition], generation: int) -> bytes:
     """What was assigned in which generation, sorted: bytes that differ make the broker rebalance."""
-    topics: dict[str, list[int]] = {}
-    for topic, partition in sorted(owned):
-        topics.setdefault(topic, []).append(partition)
+    topics = by_topic(sorted(owned))
     writer = Writer()
     writer.array(list(topics), False)
     for topic, partitions in topics.items():
