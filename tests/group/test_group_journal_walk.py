@@ -14,6 +14,7 @@ from kafkastatic.events import Assigned, Joined, Lost, Rebalanced, Revoked
 from kafkastatic.types import TopicPartition
 from tests.group.test_group_walk import World as Classic
 from tests.group.test_kip848_walk import World as Consumer
+from tests.group.walking import walk
 
 pytestmark = pytest.mark.once
 
@@ -95,11 +96,9 @@ def test_what_is_told_adds_up_to_what_is_owned(world: type[Classic] | type[Consu
     for seed in range(60):
         walking = make(random.Random(seed).randrange, static=static)
         try:
-            for _ in range(150):
-                walking.step()
-            walking.calm_down()
+            walk(walking, 150)
         except Exception as error:
-            error.add_note("\n".join([*walking.trace[-60:], f"seed {seed}"]))
+            error.add_note(f"seed {seed}")
             raise
         rebalances += walking.listener.rebalances if "listener" in walking.__dict__ else 0
     assert rebalances

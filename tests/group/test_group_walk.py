@@ -6,14 +6,11 @@ that were given up; it loses answers, runs callbacks late, and lets the applicat
 
 from __future__ import annotations
 
-import random
 import uuid
-from collections import deque
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,11 +21,7 @@ from kafkastatic._group.member import (
     Answered,
     Assign,
     AssignFinished,
-    CloseRequested,
     CommitRejected,
-    CoordinatorForgotten,
-    CoordinatorFound,
-    CoordinatorRefused,
     Event,
     Fail,
     FetchMetadata,
@@ -36,10 +29,7 @@ from kafkastatic._group.member import (
     Lose,
     LoseFinished,
     MetadataChanged,
-    PollExpired,
-    PollResumed,
     Report,
-    RequestFailed,
     Revoke,
     RevokeFinished,
     Send,
@@ -60,11 +50,9 @@ from kafkastatic._protocol.messages.heartbeat import HeartbeatRequest
 from kafkastatic._protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember
 from kafkastatic._protocol.messages.leave_group import LeaveGroupRequest
 from kafkastatic._protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
-from kafkastatic.errors import KafkaTimeoutError, ProtocolError, TopicAuthorizationFailedError
-from kafkastatic.types import TopicPartition
+from kafkastatic.types import ClusterSnapshot, TopicPartition
 from tests.group.machine import (
     COOPERATIVE,
-    LOST,
     STATIC,
     VERSIONS,
     beaten,
@@ -76,6 +64,7 @@ from tests.group.machine import (
     sync_error,
     synced,
 )
+from tests.group.walking import Choose, InFlight, Recorded, Walk, walk, ways_gone
 
 pytestmark = pytest.mark.once
 
@@ -87,52 +76,26 @@ OUT_OF_GROUP = frozenset({State.IDLE, State.LOSING, State.PAUSED, State.LEAVING,
 """The states in which a cooperative member owns nothing."""
 REBALANCE_TIMEOUT = STATIC.rebalance_timeout
 
-Choose = Callable[[int], int]
-"""A number below the one given: randomness, or Hypothesis."""
 
-
-class Recording(ClassicMember):
+class Recording(Recorded, ClassicMember):
     """Notes every way of the table that it goes."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.gone: set[tuple[State, str]] = set()
 
-    def _move(self, cause: str) -> None:
-        self.gone.add((self.state, cause))
-        super()._move(cause)
-
-
-@attrs.define
-class InFlight:
-    """A request that the broker may still answer."""
-
-    send: Send
-    live: bool = True  # the member waits for it
-
-
-class World:
+class World(Walk):
     """A member, its broker, its application, and the rules."""
 
     def __init__(self, choose: Choose, *, static: bool, cooperative: bool = False) -> None:
-        self.choose = choose
-        self.static = static
-        self.cooperative = cooperative
-        self.now = 0.0
         kind = (COOPERATIVE if cooperative else STATIC).evolve(release_timeout=(0.0, 5.0)[choose(2)])
         kind = kind if static else kind.evolve(instance_id=None, release_timeout=0.0)
-        self.member = Recording(kind, frozenset({"orders"}) if choose(8) else frozenset())
-        self.requests: dict[int, InFlight] = {}
-        self.finding = False
-        self.callbacks: deque[type[AssignFinished | RevokeFinished | LoseFinished]] = deque()
+        topics = frozenset({"orders"}) if choose(8) else frozenset[str]()
+        super().__init__(choose, Recording(kind, topics), VERSIONS, OVER)
+        self.static = static
+        self.cooperative = cooperative
         self.owned: frozenset[TopicPartition] = frozenset()
         self.giving_up: frozenset[TopicPartition] = frozenset()
         self.abandoned_until = 0.0  # until when a blind JoinGroup that nobody waits for may be parked
-        self.silent = False  # fenced: never a request again
-        self.leave_asked = False
         self.names = 0
         self.generation = -1  # the last one that the member was told of
-        self.trace: list[str] = []
         if choose(50):
             self.feed(Started())
 
@@ -251,8 +214,7 @@ class World:
         """The member waits no longer for these."""
         for flight in self.requests.values():
             if flight.live and isinstance(flight.send.request, kinds):
-                flight.live = False
-                self.maybe_parked(flight)
+                self.let_go(flight)
 
     def maybe_parked(self, flight: InFlight) -> None:
         request = flight.send.request
@@ -270,29 +232,6 @@ class World:
         if not self.choose(30 if self.member.state is State.WAITING else 250):
             happenings = [self.close]
         happenings[self.choose(len(happenings))]()
-
-    def time_passes(self) -> None:
-        self.now += (0.0, 0.05, 1.0, 3.0, 50.0, 400.0)[self.choose(6)]
-        if not self.choose(3):
-            self.feed(TimerFired())  # early, or late
-
-    def timer_fires(self) -> None:
-        deadline = self.member.deadline()
-        if deadline is not None:
-            self.now = max(self.now, deadline)
-            self.feed(TimerFired())
-
-    def find(self) -> None:
-        if self.finding:
-            self.finding = False
-            if self.choose(200):
-                self.feed(CoordinatorFound(VERSIONS))
-            else:
-                self.feed(CoordinatorRefused(TopicAuthorizationFailedError()))
-
-    def forget(self) -> None:
-        """Another request has found the coordinator gone."""
-        self.feed(CoordinatorForgotten())
 
     def end_callback(self) -> None:
         if self.callbacks:
@@ -312,12 +251,6 @@ class World:
         topics = ((), ("orders",), ("orders", "refunds"), ("refunds",), ("orders",))[self.choose(5)]
         self.feed(SubscriptionChanged(frozenset(topics)))
 
-    def expire(self) -> None:
-        self.feed(PollExpired(("orders", 0, 17), 0.5))
-
-    def resume(self) -> None:
-        self.feed(PollResumed())
-
     def reject_commit(self) -> None:
         who = self.member.membership
         present = self.member.state in IN_GROUP
@@ -329,37 +262,10 @@ class World:
         if present and code == 82:
             self.fenced()
 
-    def close(self) -> None:
-        leave = bool(self.choose(2))
-        self.leave_asked = self.leave_asked or leave
-        self.feed(CloseRequested(leave))
-
-    def pick(self) -> InFlight | None:
-        flights = list(self.requests.values())
-        return flights[self.choose(len(flights))] if flights else None
-
-    def lose_answer(self) -> None:
-        flight = self.pick()
-        if flight is None:
-            return
-        if self.choose(30):
-            error = LOST if self.choose(2) else KafkaTimeoutError("late")
-        else:
-            error = ProtocolError("bytes that are no answer")
-        self.close_request(flight)
+    def let_go(self, flight: InFlight) -> None:
         if flight.live:
             flight.live = False
             self.maybe_parked(flight)
-        self.feed(RequestFailed(flight.send.key, error))
-
-    def close_request(self, flight: InFlight) -> None:
-        if self.choose(4):
-            del self.requests[flight.send.key]  # else it is answered twice
-
-    def answer_well(self) -> None:
-        flight = self.pick()
-        if flight is not None:
-            self.answer(flight, 0)
 
     def answer_badly(self) -> None:
         flight = self.pick()
@@ -445,25 +351,8 @@ class World:
 
     # ── peace ──
 
-    def calm_down(self) -> None:
-        """From now on all goes well: the member must end up reading, paused or over, and not get stuck."""
-        self.choose = lambda n: n - 1  # well answered, once, with everything known
-        self.feed(MetadataChanged(snapshot(orders=2, refunds=2)))
-        if self.member.state is State.IDLE:
-            self.feed(Started())
-        self.resume()
-        for _ in range(60):
-            if self.settled():
-                return
-            self.find()
-            self.end_callback()
-            live = [flight for flight in self.requests.values() if flight.live]
-            if live:
-                self.answer(live[0], 0)
-            elif not (self.finding or self.callbacks or self.settled()):
-                assert self.member.deadline() is not None, f"stuck in {self.member.state}"
-                self.timer_fires()
-        raise AssertionError(f"restless in {self.member.state}")
+    def calm(self) -> ClusterSnapshot:
+        return snapshot(orders=2, refunds=2)
 
     def settled(self) -> bool:
         if self.member.state is not State.STABLE:
@@ -471,41 +360,18 @@ class World:
         return not self.callbacks and not self.finding and not self.live(HeartbeatRequest)
 
 
-def walk(choose: Choose, steps: int, *, static: bool, cooperative: bool = False) -> World:
-    world = World(choose, static=static, cooperative=cooperative)
-    try:
-        over = 0
-        for _ in range(steps):
-            world.step()
-            over += world.member.state in OVER
-            if over == 15:
-                break  # it has stayed silent
-        world.calm_down()
-    except Exception as error:
-        error.add_note("\n".join(world.trace[-60:]))
-        raise
-    return world
-
-
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.integers(0, 2**16 - 1), min_size=20, max_size=400), st.booleans(), st.booleans())
 def test_no_order_of_events_breaks_a_rule(numbers: list[int], static: bool, cooperative: bool) -> None:
     """Any event in any reachable state is taken without an error, and the member keeps every rule."""
     rest = iter(numbers)
-    walk(lambda n: next(rest, 0) % n, len(numbers) // 4, static=static, cooperative=cooperative)
+    walk(World(lambda n: next(rest, 0) % n, static=static, cooperative=cooperative), len(numbers) // 4)
 
 
 @cache
 def long_walks(static: bool, cooperative: bool) -> set[tuple[State, str]]:
     """The ways that members went in some random histories."""
-    gone: set[tuple[State, str]] = set()
-    for seed in range(500):
-        try:
-            gone |= walk(random.Random(seed).randrange, 150, static=static, cooperative=cooperative).member.gone
-        except Exception as error:
-            error.add_note(f"seed {seed}")
-            raise
-    return gone
+    return ways_gone(partial(World, static=static, cooperative=cooperative), histories=500, steps=150)
 
 
 @pytest.mark.parametrize("cooperative", [False, True], ids=["eager", "cooperative"])

@@ -6,13 +6,9 @@ that were given up; it loses answers, runs callbacks late, and lets the applicat
 
 from __future__ import annotations
 
-import random
-from collections import deque
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from functools import cache, partial
 
-import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,21 +20,14 @@ from kafkastatic._group.member import (
     Answered,
     Assign,
     AssignFinished,
-    CloseRequested,
     CommitRejected,
-    CoordinatorForgotten,
-    CoordinatorFound,
-    CoordinatorRefused,
     Event,
     Fail,
     FindCoordinator,
     Lose,
     LoseFinished,
     MetadataChanged,
-    PollExpired,
-    PollResumed,
     Report,
-    RequestFailed,
     ResolveTopics,
     Revoke,
     RevokeFinished,
@@ -51,8 +40,7 @@ from kafkastatic._group.member import (
     TimerFired,
 )
 from kafkastatic._protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
-from kafkastatic.errors import KafkaTimeoutError, ProtocolError, TopicAuthorizationFailedError
-from kafkastatic.types import TopicPartition
+from kafkastatic.types import ClusterSnapshot, TopicPartition
 from tests.group.consumer_machine import (
     DYNAMIC,
     MID,
@@ -65,7 +53,7 @@ from tests.group.consumer_machine import (
     snapshot,
 )
 from tests.group.consumer_machine import well as answered
-from tests.group.machine import LOST
+from tests.group.walking import Choose, InFlight, Recorded, Walk, walk, ways_gone
 
 pytestmark = pytest.mark.once
 
@@ -75,55 +63,30 @@ RARE = (-1, 7, 24, 29, 30, 35, 42, 69, 81, 82, 112, 113, 128, 999)
 OWNS_NOTHING = frozenset(State) - IN_GROUP
 HALVES = {ORDERS: 3, REFUNDS: 2}
 
-Choose = Callable[[int], int]
-"""A number below the one given: randomness, or Hypothesis."""
 
-
-class Recording(ConsumerMember):
+class Recording(Recorded, ConsumerMember):
     """Notes every way of the table that it goes."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.gone: set[tuple[State, str]] = set()
 
-    def _move(self, cause: str) -> None:
-        self.gone.add((self.state, cause))
-        super()._move(cause)
-
-
-@attrs.define
-class InFlight:
-    """A request that the broker may still answer."""
-
-    send: Send
-    live: bool = True  # the member waits for it
-
-
-class World:
+class World(Walk):
     """A member, its broker, its application, and the rules."""
 
+    turns = 80
+
     def __init__(self, choose: Choose, *, static: bool) -> None:
-        self.choose = choose
         self.static = static
-        self.now = 0.0
         self.resumed, self.persistent = static and not choose(2), static and not choose(2)
         chosen = STATIC.evolve(resumed=self.resumed, persistent=self.persistent, wait_timeout=(0.0, 5.0)[choose(2)])
         topics = frozenset({"orders"}) if choose(8) else frozenset[str]()
         self.pattern = "ord.*" if topics and not choose(6) else None
-        self.versions = VERSIONS if choose(3) else OLD_VERSIONS
-        self.member = Recording(chosen if static else DYNAMIC, topics, self.pattern)
-        self.requests: dict[int, InFlight] = {}
-        self.finding = self.saving = False
+        versions = VERSIONS if choose(3) else OLD_VERSIONS
+        super().__init__(choose, Recording(chosen if static else DYNAMIC, topics, self.pattern), versions, OVER)
+        self.saving = False
         self.saved = self.resumed or not self.persistent
-        self.callbacks: deque[tuple[type[AssignFinished | RevokeFinished | LoseFinished], frozenset[TopicPartition]]]
-        self.callbacks = deque()
         self.owned: frozenset[TopicPartition] = frozenset()
         self.lost = False  # on_partitions_lost has not ended: nothing may be sent
         self.sent = self.resumed  # a join went out, here or in the process before
-        self.silent = False  # fenced: never a request again
-        self.leave_asked = False
         self.epoch = 0
-        self.trace: list[str] = []
         if choose(50):
             self.feed(Started())
 
@@ -146,7 +109,7 @@ class World:
             assert self.member.deadline() is None
             assert isinstance(actions[-1], (Fail, Stop)) if state not in OVER else True
         if self.member.state is State.LEAVING:
-            assert [flight.send.request.member_epoch for flight in self.live()] in ([LEAVE], [LEAVE_FOR_NOW])
+            assert [flight.send.request.member_epoch for flight in self.waited_for()] in ([LEAVE], [LEAVE_FOR_NOW])
         if isinstance(event, TimerFired):
             deadline = self.member.deadline()
             assert deadline is None or deadline > self.now, "the timer fires for ever"
@@ -205,7 +168,7 @@ class World:
             assert state is State.JOINING
             assert not self.owned and request.topic_partitions == []
             assert request.subscribed_topic_names or request.subscribed_topic_regex
-            assert not self.live(), "a join beside another request"
+            assert not self.waited_for(), "a join beside another request"
             self.sent = True
         elif epoch < 0:
             assert not self.owned, "left before the partitions were given up"
@@ -216,11 +179,8 @@ class World:
         else:
             assert state in IN_GROUP
             assert epoch == self.member.membership.epoch
-            assert not self.live(), "two heartbeats"
+            assert not self.waited_for(), "two heartbeats"
         request.encode(self.versions[68][1])
-
-    def live(self) -> list[InFlight]:
-        return [flight for flight in self.requests.values() if flight.live]
 
     def give_up(self) -> None:
         """The member waits for nothing any more."""
@@ -241,34 +201,11 @@ class World:
             happenings = [self.close]
         happenings[self.choose(len(happenings))]()
 
-    def time_passes(self) -> None:
-        self.now += (0.0, 0.05, 1.0, 3.0, 50.0, 400.0)[self.choose(6)]
-        if not self.choose(3):
-            self.feed(TimerFired())  # early, or late
-
-    def timer_fires(self) -> None:
-        deadline = self.member.deadline()
-        if deadline is not None:
-            self.now = max(self.now, deadline)
-            self.feed(TimerFired())
-
-    def find(self) -> None:
-        if self.finding:
-            self.finding = False
-            if self.choose(200):
-                self.feed(CoordinatorFound(self.versions))
-            else:
-                self.feed(CoordinatorRefused(TopicAuthorizationFailedError()))
-
     def save(self) -> None:
         if self.saving:
             self.saving = False
             self.saved = bool(self.choose(50))
             self.feed(Saved(None if self.saved else OSError("read-only")))
-
-    def forget(self) -> None:
-        """Another request has found the coordinator gone."""
-        self.feed(CoordinatorForgotten())
 
     def end_callback(self) -> None:
         if self.callbacks:
@@ -290,48 +227,13 @@ class World:
         topics = ((), ("orders",), ("orders", "refunds"), ("refunds",), ("orders",))[self.choose(5)]
         self.feed(SubscriptionChanged(frozenset(topics), self.pattern if self.choose(2) else None))
 
-    def expire(self) -> None:
-        self.feed(PollExpired(("orders", 0, 17), 0.5))
-
-    def resume(self) -> None:
-        self.feed(PollResumed())
-
     def reject_commit(self) -> None:
         who = self.member.membership
         self.feed(CommitRejected((25, 113, 110, 82)[self.choose(4)], who.evolve(epoch=who.epoch - self.choose(2))))
 
-    def close(self) -> None:
-        leave = bool(self.choose(2))
-        self.leave_asked = self.leave_asked or leave
-        self.feed(CloseRequested(leave))
-
-    def pick(self) -> InFlight | None:
-        flights = list(self.requests.values())
-        return flights[self.choose(len(flights))] if flights else None
-
-    def lose_answer(self) -> None:
-        flight = self.pick()
-        if flight is None:
-            return
-        error = LOST if self.choose(2) else KafkaTimeoutError("late")
-        if not self.choose(30):
-            error = ProtocolError("bytes that are no answer")
-        self.close_request(flight)
-        flight.live = False
-        self.feed(RequestFailed(flight.send.key, error))
-
-    def close_request(self, flight: InFlight) -> None:
-        if self.choose(4):
-            del self.requests[flight.send.key]  # else it is answered twice
-
-    def answer_well(self) -> None:
-        flight = self.pick()
-        if flight is not None:
-            self.answer(flight, 0)
-
     def answer_badly(self) -> None:
         probing = self.member.state is State.PROBING  # seldom: what it waits for is answered then
-        flight = self.live()[0] if probing else self.pick()
+        flight = self.waited_for()[0] if probing else self.pick()
         if flight is not None:
             codes = COMMON if self.choose(20) else RARE
             if probing:
@@ -359,46 +261,20 @@ class World:
 
     # ── peace ──
 
-    def calm_down(self) -> None:
-        """From now on all goes well: the member must end up reading, paused or over, and not get stuck."""
-        self.choose = lambda n: n - 1  # well answered, once, with everything known
-        self.feed(MetadataChanged(snapshot(orders=ORDERS, refunds=REFUNDS)))
-        if self.member.state is State.IDLE:
-            self.feed(Started())
-        self.resume()
-        for _ in range(80):
-            if self.settled():
-                return
-            self.find()
-            self.save()
-            self.end_callback()
-            if self.live():
-                self.answer(self.live()[0], 0)
-            elif not (self.finding or self.saving or self.callbacks or self.settled()):
-                assert self.member.deadline() is not None, f"stuck in {self.member.state}"
-                self.timer_fires()
-        raise AssertionError(f"restless in {self.member.state}")
+    def calm(self) -> ClusterSnapshot:
+        return snapshot(orders=ORDERS, refunds=REFUNDS)
+
+    def serve(self) -> None:
+        self.save()
+        super().serve()
+
+    def owes(self) -> bool:
+        return self.saving or super().owes()
 
     def settled(self) -> bool:
         if self.member.state is not State.STABLE:
             return self.member.state in (State.PAUSED, *OVER)
-        return not (self.callbacks or self.finding or self.live())
-
-
-def walk(choose: Choose, steps: int, *, static: bool) -> World:
-    world = World(choose, static=static)
-    try:
-        over = 0
-        for _ in range(steps):
-            world.step()
-            over += world.member.state in OVER
-            if over == 15:
-                break  # it has stayed silent
-        world.calm_down()
-    except Exception as error:
-        error.add_note("\n".join(world.trace[-60:]))
-        raise
-    return world
+        return not (self.callbacks or self.finding or self.waited_for())
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -406,20 +282,13 @@ def walk(choose: Choose, steps: int, *, static: bool) -> World:
 def test_no_order_of_events_breaks_a_rule(numbers: list[int], static: bool) -> None:
     """Any event in any reachable state is taken without an error, and the member keeps every rule."""
     rest = iter(numbers)
-    walk(lambda n: next(rest, 0) % n, len(numbers) // 4, static=static)
+    walk(World(lambda n: next(rest, 0) % n, static=static), len(numbers) // 4)
 
 
 @cache
 def long_walks(static: bool) -> set[tuple[State, str]]:
     """The ways that members went in some random histories."""
-    gone: set[tuple[State, str]] = set()
-    for seed in range(400):
-        try:
-            gone |= walk(random.Random(seed).randrange, 130, static=static).member.gone
-        except Exception as error:
-            error.add_note(f"seed {seed}")
-            raise
-    return gone
+    return ways_gone(partial(World, static=static), histories=400, steps=130)
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.support.raw_peer import ANSWER_WITHIN, MESSAGES, RawError, RawPeer, TopicPartition
+from tests.support.raw_peer import ANSWER_WITHIN, MESSAGES, RawError, RawPeer, TopicPartition, meanwhile
 
 HEARTBEAT, DESCRIBE = 68, 69
 LEAVE, STEP_OUT = -1, -2
@@ -78,13 +78,8 @@ class RawConsumer:
                 codes.append(await self.heartbeat())
                 await asyncio.sleep(interval)
 
-        task = asyncio.create_task(beat())
-        try:
+        async with meanwhile(beat()):
             yield codes
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     def _owned(self) -> list[Any]:
         owned = MESSAGES[HEARTBEAT][1].TopicPartitions

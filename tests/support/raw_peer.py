@@ -21,7 +21,7 @@ import itertools
 import ssl
 import struct
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import kafka.protocol.admin as _admin
@@ -556,13 +556,20 @@ class RawMember:
                     return
                 await asyncio.sleep(interval)
 
-        task = asyncio.create_task(beat())
-        try:
+        async with meanwhile(beat()):
             yield codes
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+
+
+@contextlib.asynccontextmanager
+async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do this in the background while the block runs, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def subscription(
